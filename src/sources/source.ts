@@ -1,0 +1,61 @@
+import type { AuditEvent } from '../core/event.ts';
+import type { Outcome } from '../core/outcome.ts';
+
+/** The stream's versioned settings (a meta leaf when they change): `verify` uses those of the time. */
+export interface StreamSettings {
+  /** Name of the vault, for canonical ids `vault:STORE/…`. */
+  readonly store: string;
+  readonly cluster: string;
+  readonly host: string;
+  /** IANA zone assumed where a record's time has none. */
+  readonly zone: string;
+  /** KV v2 mounts without trailing slash; undefined = not told, the adapter judges by the path. */
+  readonly kv2?: readonly string[];
+}
+
+export const defaultStreamSettings: StreamSettings = {
+  store: 'main',
+  cluster: 'main',
+  host: 'main',
+  zone: 'UTC',
+};
+
+/** One part of a record (an element of an envelope, or the whole record), parsed and not yet understood. */
+export interface Part {
+  /** The native object; a text adapter gives the text under one key of its own. */
+  readonly native: unknown;
+  /** Bytes of the native part. */
+  readonly bytes: number;
+  /** The transport's time in ms, 0 = none: the bound for absurd times. */
+  readonly recordTime: number;
+}
+
+/** What `normalise` hands on: the event, and the native object with secrets cut out, for rules. */
+export interface Normalised {
+  readonly event: AuditEvent;
+  readonly redacted: unknown;
+}
+
+/**
+ * A source: what one system's bytes mean. Pure: no clock, look-up or neighbour record.
+ * One file each in this folder, exported as `source`; the folder is the registry.
+ */
+export interface Source {
+  /** File name, `--source` value and the column `source`. */
+  readonly name: string;
+  readonly aliases?: readonly string[];
+  /** Version of the adapter: bump when any output changes, `rebuild` derives history again. */
+  readonly adapter: number;
+  /** How late this system's events may come, with the reason beside it: the detector's watermark waits this long. */
+  readonly latenessMs: number;
+  /** True when this parsed record (envelope or single) is this source's; on every sample exactly one says so. */
+  detect(parsed: unknown): boolean;
+  /** The parts of one parsed record, in order; an envelope's elements or the record itself. */
+  split(parsed: unknown): readonly unknown[];
+  normalise(part: Part, settings: StreamSettings): Outcome<Normalised>;
+}
+
+/** Gives the type its name at the definition: `export const source = defineSource({…})`. */
+export function defineSource(source: Source): Source {
+  return source;
+}
