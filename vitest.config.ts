@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/globalSetup.ts'],
     // chDB holds one data directory per process and segfaults when a worker exits before the main
     // thread loaded it: each test file gets a process of its own.
     pool: 'forks',

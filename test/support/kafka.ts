@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Admin, CompressionTypes, Kafka, logLevel, type Message } from 'kafkajs';
+import { describe, inject } from 'vitest';
+import { sharedBroker } from './broker.ts';
+import { kafkaMissing } from './kafkaHome.ts';
+
+const missing = kafkaMissing();
+const given = process.env.KAFKA_BROKERS;
+
+/**
+ * A suite that needs a real broker. Without Java or Maven it is reported as skipped with one loud line,
+ * and fails where CI=true: a promise that was not tested must not look like one that was.
+ */
+export function describeKafka(name: string, suite: () => void, options = { ownBroker: false }): void {
+  const reason = given && !options.ownBroker ? '' : missing;
+  if (reason && process.env.CI === 'true') {
+    throw new Error(`CI=true and ${reason}: the Kafka tests cannot run`);
+  }
+  if (reason) process.stderr.write(`\n*** KAFKA TESTS SKIPPED: ${reason}. "${name}" was NOT tested. ***\n`);
+  describe.skipIf(reason !== '')(name, suite);
+}
+
+/** The brokers of this run: `KAFKA_BROKERS` when given, else the one all test files share. */
+export async function brokers(): Promise<string[]> {
+  if (given) return given.split(',');
+  return [await sharedBroker(inject('kafkaRunDir'))];
+}
+
+export function kafkaClient(addresses: readonly string[]): Kafka {
+  return new Kafka({
+    clientId: 'keywitness-test',
+    brokers: [...addresses],
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 20, initialRetryTime: 100, maxRetryTime: 1_000 },
+  });
+}
+
+export async function withAdmin<T>(
+  addresses: readonly string[],
+  use: (admin: Admin) => Promise<T>,
+): Promise<T> {
+  const admin = kafkaClient(addresses).admin();
+  await admin.connect();
+  try {
+    return await use(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** An open port is not yet a broker that can create topics: wait for a controller. */
+export async function waitForController(addresses: readonly string[], timeoutMs = 30_000): Promise<void> {
+  const until = Date.now() + timeoutMs;
+  for (;;) {
+    const cluster = await withAdmin(addresses, (admin) => admin.describeCluster()).catch(() => undefined);
+    if (cluster && cluster.controller !== null && cluster.brokers.length > 0) return;
+    if (Date.now() > until) throw new Error(`no controller at ${addresses.join(',')} within ${timeoutMs} ms`);
+    await sleep(100);
+  }
+}
+
+/** A topic nobody else uses. */
+export async function freshTopic(
+  addresses: readonly string[],
+  partitions = 1,
+  name?: string,
+): Promise<string> {
+  await waitForController(addresses);
+  const topic = name ?? `t-${randomUUID().slice(0, 8)}`;
+  await createTopic(addresses, topic, partitions);
+  return topic;
+}
+
+export async function createTopic(
+  addresses: readonly string[],
+  topic: string,
+  partitions: number,
+): Promise<void> {
+  await withAdmin(addresses, (admin) =>
+    admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitions }] }),
+  );
+}
+
+/** kafkajs makes one batch of one `send`, and a broker refuses one over 1 MiB: stay well below. */
+const sendBytes = 400_000;
+
+/** Sends to one partition, in order. */
+export async function produce(
+  addresses: readonly string[],
+  topic: string,
+  messages: readonly Message[],
+  options: { partition?: number; compression?: CompressionTypes } = {},
+): Promise<void> {
+  const producer = kafkaClient(addresses).producer({ allowAutoTopicCreation: false });
+  await producer.connect();
+  try {
+    for (const chunk of chunks(messages)) {
+      await producer.send({
+        topic,
+        compression: options.compression ?? CompressionTypes.None,
+        messages: chunk.map((message) => ({ partition: options.partition ?? 0, ...message })),
+      });
+    }
+  } finally {
+    await producer.disconnect();
+  }
+}
+
+function* chunks(messages: readonly Message[]): Generator<Message[]> {
+  let chunk: Message[] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    chunk.push(message);
+    bytes += message.value?.length ?? 0;
+    if (bytes < sendBytes) continue;
+    yield chunk;
+    chunk = [];
+    bytes = 0;
+  }
+  if (chunk.length > 0) yield chunk;
+}
