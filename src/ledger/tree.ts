@@ -1,0 +1,197 @@
+import { hash } from 'node:crypto';
+
+/**
+ * The Merkle tree of RFC 6962 section 2.1 (RFC 9162 section 2.1), grown one leaf at a time.
+ * Nothing but the frontier is kept: the roots of the full subtrees that make up the tree, biggest first,
+ * one for each 1 bit of its size. Sizes are below 2^53.
+ */
+export interface Frontier {
+  size: number;
+  readonly nodes: Buffer[];
+}
+
+/** Root of the empty tree: SHA-256 of nothing. */
+export const emptyRoot: Buffer = hash('sha256', '', 'buffer');
+
+export function emptyFrontier(): Frontier {
+  return { size: 0, nodes: [] };
+}
+
+export function copyFrontier(frontier: Frontier): Frontier {
+  return { size: frontier.size, nodes: [...frontier.nodes] };
+}
+
+/** SHA-256(0x01 ‖ left ‖ right). The scratch is safe: the hash is taken before anyone else runs. */
+export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
+  scratch.set(left, 1);
+  scratch.set(right, 33);
+  return hash('sha256', scratch, 'buffer');
+}
+
+const scratch = Buffer.alloc(65);
+scratch[0] = 1;
+
+/** Adds a leaf hash: as many folds as the old size has trailing 1 bits, one on average. */
+export function appendLeaf(frontier: Frontier, leaf: Buffer): void {
+  let node = leaf;
+  for (let n = frontier.size; n % 2 === 1; n = (n - 1) / 2) {
+    node = nodeHash(frontier.nodes.pop() as Buffer, node);
+  }
+  frontier.nodes.push(node);
+  frontier.size += 1;
+}
+
+export function frontierRoot(frontier: Frontier): Buffer {
+  let root: Buffer | undefined;
+  for (let i = frontier.nodes.length - 1; i >= 0; i -= 1) {
+    const node = frontier.nodes[i] as Buffer;
+    root = root === undefined ? node : nodeHash(node, root);
+  }
+  return root ?? emptyRoot;
+}
+
+/** Leaves `from` (inclusive) to `to` (exclusive): a proof is the list of roots of such ranges. */
+export interface LeafRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** PATH(index, D[size]) of RFC 6962 section 2.1.1, as ranges, from the leaf's sibling up. */
+export function inclusionRanges(index: number, size: number): LeafRange[] {
+  if (index < 0 || index >= size) throw new RangeError(`no leaf ${index} in a tree of ${size}`);
+  const up: LeafRange[] = [];
+  let from = 0;
+  let to = size;
+  while (to - from > 1) {
+    const split = from + splitOf(to - from);
+    if (index < split) {
+      up.push({ from: split, to });
+      to = split;
+    } else {
+      up.push({ from, to: split });
+      from = split;
+    }
+  }
+  return up.reverse();
+}
+
+/** PROOF(first, D[second]) of RFC 6962 section 2.1.2, as ranges; empty when first is 0 or second. */
+export function consistencyRanges(first: number, second: number): LeafRange[] {
+  if (first < 0 || first > second) throw new RangeError(`no tree of ${first} in a tree of ${second}`);
+  if (first === 0 || first === second) return [];
+  const down: LeafRange[] = [];
+  let from = 0;
+  let to = second;
+  let isWhole = true;
+  while (to !== first) {
+    const split = from + splitOf(to - from);
+    if (first <= split) {
+      down.push({ from: split, to });
+      to = split;
+    } else {
+      down.push({ from, to: split });
+      from = split;
+      isWhole = false;
+    }
+  }
+  if (!isWhole) down.push({ from, to });
+  return down.reverse();
+}
+
+/** The roots of `ranges`, from one pass over the leaves in order: memory is that of the proof. */
+export async function rangeRoots(
+  leaves: AsyncIterable<Buffer> | Iterable<Buffer>,
+  ranges: readonly LeafRange[],
+): Promise<Buffer[]> {
+  const frontiers = ranges.map(emptyFrontier);
+  const last = Math.max(0, ...ranges.map((r) => r.to));
+  let index = 0;
+  for await (const leaf of leaves) {
+    if (index >= last) break;
+    for (const [i, range] of ranges.entries()) {
+      if (index >= range.from && index < range.to) appendLeaf(frontiers[i] as Frontier, leaf);
+    }
+    index += 1;
+  }
+  if (index < last) throw new RangeError(`only ${index} leaves of ${last}`);
+  return frontiers.map(frontierRoot);
+}
+
+/** RFC 9162 section 2.1.3.2: the root that `leaf` at `index` and this path lead to; undefined = no such path. */
+export function rootFromInclusion(
+  leaf: Buffer,
+  index: number,
+  size: number,
+  path: readonly Buffer[],
+): Buffer | undefined {
+  if (!isSize(index) || !isSize(size) || index >= size) return undefined;
+  let fn = BigInt(index);
+  let sn = BigInt(size - 1);
+  let root = leaf;
+  for (const node of path) {
+    if (sn === 0n) return undefined;
+    if ((fn & 1n) === 1n || fn === sn) {
+      root = nodeHash(node, root);
+      while ((fn & 1n) === 0n && fn !== 0n) {
+        fn >>= 1n;
+        sn >>= 1n;
+      }
+    } else root = nodeHash(root, node);
+    fn >>= 1n;
+    sn >>= 1n;
+  }
+  return sn === 0n ? root : undefined;
+}
+
+/** RFC 9162 section 2.1.4.2: does the tree (second, secondRoot) continue the tree (first, firstRoot)? */
+export function isConsistent(
+  first: number,
+  firstRoot: Buffer,
+  second: number,
+  secondRoot: Buffer,
+  proof: readonly Buffer[],
+): boolean {
+  if (!isSize(first) || !isSize(second) || first > second) return false;
+  if (first === second) return proof.length === 0 && firstRoot.equals(secondRoot);
+  if (first === 0) return proof.length === 0 && firstRoot.equals(emptyRoot);
+  const path = isPowerOfTwo(first) ? [firstRoot, ...proof] : proof;
+  let fn = BigInt(first - 1);
+  let sn = BigInt(second - 1);
+  while ((fn & 1n) === 1n) {
+    fn >>= 1n;
+    sn >>= 1n;
+  }
+  const start = path[0];
+  if (start === undefined) return false;
+  let fr = start;
+  let sr = start;
+  for (const node of path.slice(1)) {
+    if (sn === 0n) return false;
+    if ((fn & 1n) === 1n || fn === sn) {
+      fr = nodeHash(node, fr);
+      sr = nodeHash(node, sr);
+      while ((fn & 1n) === 0n && fn !== 0n) {
+        fn >>= 1n;
+        sn >>= 1n;
+      }
+    } else sr = nodeHash(sr, node);
+    fn >>= 1n;
+    sn >>= 1n;
+  }
+  return sn === 0n && fr.equals(firstRoot) && sr.equals(secondRoot);
+}
+
+/** The largest power of two smaller than `size` (RFC 6962's k), for size > 1. */
+function splitOf(size: number): number {
+  let k = 1;
+  while (k * 2 < size) k *= 2;
+  return k;
+}
+
+function isPowerOfTwo(size: number): boolean {
+  return size > 0 && Number.isInteger(Math.log2(size)) && 2 ** Math.round(Math.log2(size)) === size;
+}
+
+function isSize(n: number): boolean {
+  return Number.isSafeInteger(n) && n >= 0;
+}

@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { tilePath, tilesOf } from '../../src/ledger/tile.ts';
+import {
+  appendLeaf,
+  consistencyRanges,
+  emptyFrontier,
+  frontierRoot,
+  inclusionRanges,
+  isConsistent,
+  rangeRoots,
+  rootFromInclusion,
+} from '../../src/ledger/tree.ts';
+
+const sha = (...parts: Uint8Array[]) => {
+  const h = createHash('sha256');
+  for (const p of parts) h.update(p);
+  return h.digest();
+};
+const leafOf = (data: Uint8Array) => sha(Buffer.from([0]), data);
+
+/** MTH, PATH and PROOF of RFC 6962 section 2.1, written down as the RFC does: slow and obvious. */
+const split = (n: number) => 2 ** Math.floor(Math.log2(n - 1));
+function mth(d: Buffer[]): Buffer {
+  if (d.length === 0) return sha(Buffer.alloc(0));
+  if (d.length === 1) return d[0] as Buffer;
+  const k = split(d.length);
+  return sha(Buffer.from([1]), mth(d.slice(0, k)), mth(d.slice(k)));
+}
+function path(m: number, d: Buffer[]): Buffer[] {
+  if (d.length <= 1) return [];
+  const k = split(d.length);
+  return m < k
+    ? [...path(m, d.slice(0, k)), mth(d.slice(k))]
+    : [...path(m - k, d.slice(k)), mth(d.slice(0, k))];
+}
+function subproof(m: number, d: Buffer[], whole: boolean): Buffer[] {
+  if (m === d.length) return whole ? [] : [mth(d)];
+  const k = split(d.length);
+  return m <= k
+    ? [...subproof(m, d.slice(0, k), whole), mth(d.slice(k))]
+    : [...subproof(m - k, d.slice(k), false), mth(d.slice(0, k))];
+}
+const leavesOf = (n: number) => Array.from({ length: n }, (_, i) => leafOf(Buffer.from(`leaf ${i}`)));
+function rootOf(leaves: Buffer[]): Buffer {
+  const f = emptyFrontier();
+  for (const l of leaves) appendLeaf(f, l);
+  return frontierRoot(f);
+}
+const size = fc.integer({ min: 1, max: 300 });
+
+describe('the tree is that of RFC 6962', () => {
+  it('has the roots of the certificate-transparency test vectors', () => {
+    const data = [
+      '',
+      '00',
+      '10',
+      '2021',
+      '3031',
+      '40414243',
+      '5051525354555657',
+      '606162636465666768696a6b6c6d6e6f',
+    ];
+    const roots = [
+      'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+      '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d',
+      'fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125',
+      'aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77',
+      'd37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7',
+      '4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4',
+      '76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef',
+      'ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c',
+      '5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328',
+    ];
+    const f = emptyFrontier();
+    const seen = [frontierRoot(f).toString('hex')];
+    for (const hex of data) {
+      appendLeaf(f, leafOf(Buffer.from(hex, 'hex')));
+      seen.push(frontierRoot(f).toString('hex'));
+    }
+    expect(seen).toEqual(roots);
+  });
+
+  it('grown leaf by leaf has the root of the recursive definition, at every size up to 300', () => {
+    const leaves = leavesOf(300);
+    const f = emptyFrontier();
+    for (let n = 0; n <= 300; n += 1) {
+      if (n > 0) appendLeaf(f, leaves[n - 1] as Buffer);
+      expect(frontierRoot(f)).toEqual(mth(leaves.slice(0, n)));
+    }
+  });
+
+  it('gives the inclusion path of the RFC, which leads back to the root and nowhere else', async () => {
+    await fc.assert(
+      fc.asyncProperty(size, fc.nat(), async (n, pick) => {
+        const leaves = leavesOf(n);
+        const index = pick % n;
+        const proof = await rangeRoots(leaves, inclusionRanges(index, n));
+        expect(proof).toEqual(path(index, leaves));
+        const leaf = leaves[index] as Buffer;
+        const root = mth(leaves);
+        expect(rootFromInclusion(leaf, index, n, proof)).toEqual(root);
+        expect(rootFromInclusion(leafOf(Buffer.from('other')), index, n, proof)).not.toEqual(root);
+        expect(rootFromInclusion(leaf, index, n, [...proof, root])).toBeUndefined();
+        if (n > 1) expect(rootFromInclusion(leaf, index, n, proof.slice(1))).toBeUndefined();
+        expect(rootFromInclusion(leaf, n, n, proof)).toBeUndefined();
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('gives the consistency proof of the RFC, and refuses a rewritten past', async () => {
+    await fc.assert(
+      fc.asyncProperty(size, fc.nat(), async (n, pick) => {
+        const leaves = leavesOf(n);
+        const m = pick % (n + 1);
+        const proof = await rangeRoots(leaves, consistencyRanges(m, n));
+        expect(proof).toEqual(m === 0 ? [] : subproof(m, leaves, true));
+        const [old, now] = [rootOf(leaves.slice(0, m)), rootOf(leaves)];
+        expect(isConsistent(m, old, n, now, proof)).toBe(true);
+        if (m === 0) return;
+        const rewritten = [leafOf(Buffer.from('rewritten')), ...leaves.slice(1)];
+        const forged = await rangeRoots(rewritten, consistencyRanges(m, n));
+        expect(isConsistent(m, old, n, rootOf(rewritten), forged)).toBe(false);
+        expect(isConsistent(m, old, n, now, [...proof, old])).toBe(false);
+        if (proof.length > 0) expect(isConsistent(m, old, n, now, proof.slice(1))).toBe(false);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('refuses to prove from fewer leaves than the tree has', async () => {
+    await expect(rangeRoots(leavesOf(6), inclusionRanges(0, 7))).rejects.toThrow(RangeError);
+  });
+});
+
+describe('tiles are those of C2SP tlog-tiles', () => {
+  it('names the tiles as the spec does', () => {
+    expect(tilePath(0, 1234067, 256)).toBe('tile/0/x001/x234/067');
+    expect(tilePath(1, 0, 17)).toBe('tile/1/000.p/17');
+    expect(tilePath('entries', 273, 112)).toBe('tile/entries/273.p/112');
+  });
+
+  it('cuts a tree of 70,000 into the tiles the spec counts', () => {
+    const leaf = leafOf(Buffer.from('same'));
+    const tiles = [...tilesOf(new Array(70_000).fill(leaf), (t) => rootOf([...t.hashes]))];
+    const count = (level: number, width: number) =>
+      tiles.filter((t) => t.level === level && t.hashes.length === width).length;
+    expect([count(0, 256), count(0, 112), count(1, 256), count(1, 17), count(2, 1)]).toEqual([
+      273, 1, 1, 1, 1,
+    ]);
+    expect(tiles).toHaveLength(277);
+  });
+});
