@@ -140,7 +140,7 @@ export function timeText(ns: bigint): string {
 export function eventJson(event: AuditEvent | StoredEvent): Record<string, unknown> {
   const out: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(event)) {
-    if (key === 'time') out['time'] = timeText(value as bigint);
+    if (key === 'time') out.time = timeText(value as bigint);
     else if (key === 'session_start' || key === 'ingested_at') {
       if (value !== 0) out[key] = new Date(value as number).toISOString();
     } else if (typeof value === 'bigint') out[key] = value.toString();

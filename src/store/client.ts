@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { createClient } from '@clickhouse/client';
+import { drainPending, Session } from 'chdb';
+import { createChdbConnection } from 'chdb/connection';
+import { KeywitnessError } from '../core/errors.ts';
+import type { Secret } from '../core/secret.ts';
+import type { Column } from './columns.ts';
+import type { RowBinaryWriter } from './rowBinary.ts';
+
+export type Params = Readonly<
+  Record<string, string | number | boolean | bigint | readonly (string | number)[]>
+>;
+
+/**
+ * The store's engine: embedded (chDB) or a ClickHouse server, through the same client.
+ * Settings stand in the statement, never in `clickhouse_settings`: in the embedded engine those become SET
+ * on the one session and stay (docs/store.md).
+ */
+export interface Engine {
+  /** For messages: `embedded store in DIR` or the server's URL without credentials. */
+  readonly where: string;
+  /** Rows of one SELECT; 64-bit integers that may pass 2^53 must be cast to String in the SQL. */
+  rows(sql: string, params?: Params): Promise<Record<string, unknown>[]>;
+  command(sql: string): Promise<void>;
+  /** One INSERT of RowBinary bytes as one block. The same token twice adds nothing. */
+  insert<Row>(
+    table: string,
+    columns: readonly Column<Row>[],
+    rows: RowBinaryWriter,
+    token: string,
+  ): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ServerOptions {
+  readonly url: string;
+  readonly user: string;
+  readonly password: Secret;
+}
+
+type Client = ReturnType<typeof createClient>;
+
+/** One block whatever the size (an atomic part), on one thread: order of insertion is kept. */
+function insertSettings(token: string): string {
+  return (
+    `async_insert = 0, insert_deduplicate = 1, insert_deduplication_token = '${token}', max_threads = 1, max_insert_threads = 1, ` +
+    'max_insert_block_size = 2000000, min_insert_block_size_rows = 2000000, min_insert_block_size_bytes = 0'
+  );
+}
+
+/**
+ * Memory: 900 MB engine cap leaves room for Node under 1 GiB; two merge threads on two cores; drops need an
+ * explicit setting, so that a stray DROP fails (docs/store.md).
+ */
+const embeddedArguments = [
+  '--max_server_memory_usage=900000000',
+  '--mark_cache_size=67108864',
+  '--background_pool_size=2',
+  '--max_table_size_to_drop=1',
+  '--max_partition_size_to_drop=1',
+];
+
+export async function openEmbedded(directory: string): Promise<Engine> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  // Engine options are taken only from the process's first session: hold one open for as long as the store is.
+  const holder = new Session(directory, { connectionArgs: embeddedArguments });
+  // The two packages carry their own copies of one interface, equal but for optional-property strictness.
+  const connect = (): Client =>
+    createClient({ connection: createChdbConnection({ path: directory }) as never });
+  // A session runs one query at a time: readers must not wait for the writer.
+  const writer = connect();
+  const reader = connect();
+  const where = `embedded store in ${directory}`;
+  return {
+    where,
+    rows: (sql, params) => guarded(where, () => selectRows(reader, sql, params)),
+    command: (sql) => guarded(where, async () => void (await writer.command({ query: sql }))),
+    insert: (table, columns, rows, token) =>
+      guarded(where, async () => {
+        const file = spoolFile(directory);
+        writeFileSync(file, rows.bytes(), { mode: 0o600, flag: 'wx' });
+        try {
+          await writer.command({
+            query:
+              `INSERT INTO ${table} (${names(columns)}) SETTINGS ${insertSettings(token)} ` +
+              `SELECT * FROM file('${quoted(file)}', RowBinary, '${quoted(structure(columns))}')`,
+          });
+        } finally {
+          rmSync(file, { force: true });
+        }
+      }),
+    async close() {
+      await writer.close();
+      await reader.close();
+      holder.close();
+      await drainPending();
+    },
+  };
+}
+
+export async function openServer(options: ServerOptions): Promise<Engine> {
+  const client = createClient({
+    url: options.url,
+    username: options.user,
+    password: options.password.reveal(),
+    request_timeout: 30_000,
+  });
+  const where = new URL(options.url).origin;
+  return {
+    where,
+    rows: (sql, params) => guarded(where, () => selectRows(client, sql, params)),
+    command: (sql) => guarded(where, async () => void (await client.command({ query: sql }))),
+    insert: (table, columns, rows, token) =>
+      guarded(where, async () => {
+        const result = await client.exec({
+          query: `INSERT INTO ${table} (${names(columns)}) SETTINGS ${insertSettings(token)} FORMAT RowBinary`,
+          values: Readable.from([rows.bytes()], { objectMode: false }),
+        });
+        result.stream.resume();
+      }),
+    close: () => client.close(),
+  };
+}
+
+async function selectRows(client: Client, sql: string, params?: Params): Promise<Record<string, unknown>[]> {
+  const result = await client.query({
+    query: sql,
+    format: 'JSONEachRow',
+    ...(params === undefined ? {} : { query_params: params }),
+  });
+  return result.json<Record<string, unknown>>();
+}
+
+/** Store errors say where, and which engine error; the statement's data never travels in the message. */
+async function guarded<T>(where: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') throw error;
+    // Both copies of ClickHouseError have a numeric code and a type; Node's network errors a code like ECONNREFUSED.
+    if ('type' in error) {
+      const text = error.message.split('\n')[0]?.slice(0, 400) ?? '';
+      throw new KeywitnessError(
+        'KW_STORE',
+        `${where} answered ${String(error.type)} (${error.code}): ${text}`,
+        {
+          cause: error,
+        },
+      );
+    }
+    if (!/^E[A-Z]+$/.test(error.code)) throw error;
+    throw new KeywitnessError('KW_STORE', `${where} cannot be reached (${error.code}).`, { cause: error });
+  }
+}
+
+function names(columns: readonly Column<never>[]): string {
+  return columns.map((c) => `\`${c.name}\``).join(', ');
+}
+
+function structure(columns: readonly Column<never>[]): string {
+  return columns.map((c) => `\`${c.name}\` ${c.type}`).join(', ');
+}
+
+function quoted(text: string): string {
+  return text.replace(/\\/g, '\\\\').replace(/'/g, "\\'");
+}
+
+/** Memory-backed where the system has it: the bytes are on their way, not meant to stay. */
+function spoolFile(directory: string): string {
+  const folder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+  return join(
+    folder,
+    `keywitness-${process.pid}-${randomBytes(8).toString('hex')}-${directory.length}.rowbinary`,
+  );
+}

@@ -1,0 +1,114 @@
+import type { Header, KwRecord, StreamKey } from '../core/record.ts';
+import type { Engine } from './client.ts';
+import { flagNullKey, flagNullValue, type StreamRow } from './tables.ts';
+
+export interface Position extends StreamKey {
+  /** Highest stored offset: the authority for where a consumer goes on. */
+  readonly offset: bigint;
+  readonly count: number;
+}
+
+/** The last stored offset of every (stream, partition, epoch). */
+export async function storedPositions(engine: Engine): Promise<Position[]> {
+  const rows = await engine.rows(
+    'SELECT stream, partition, epoch, toString(max(offset)) AS last, count() AS n FROM kw.records GROUP BY stream, partition, epoch',
+  );
+  return rows.map((r) => ({
+    stream: String(r.stream),
+    partition: Number(r.partition),
+    epoch: Number(r.epoch),
+    offset: BigInt(String(r.last)),
+    count: Number(r.n),
+  }));
+}
+
+export async function knownStreams(engine: Engine): Promise<StreamRow[]> {
+  const rows = await engine.rows(
+    'SELECT stream, partition, epoch, fingerprint, source, settings, toUnixTimestamp64Milli(as_of) AS as_of_ms, toUnixTimestamp64Milli(known_at) AS known_ms ' +
+      'FROM kw.streams ORDER BY known_at',
+  );
+  return rows.map((r) => ({
+    stream: String(r.stream),
+    partition: Number(r.partition),
+    epoch: Number(r.epoch),
+    fingerprint: String(r.fingerprint),
+    source: String(r.source),
+    settings: String(r.settings),
+    as_of: Number(r.as_of_ms),
+    known_at: Number(r.known_ms),
+  }));
+}
+
+/** A stored record with its leaf (32 bytes) and its flush's time in ms. */
+export interface StoredRecord {
+  readonly record: KwRecord;
+  readonly leaf: Buffer;
+  readonly ingestedAt: number;
+}
+
+const recordSelect =
+  'SELECT stream, partition, epoch, toString(offset) AS o, toUnixTimestamp64Milli(kafka_ts) AS ts, base64Encode(key) AS k, ' +
+  'arrayMap(h -> (base64Encode(h.1), base64Encode(h.2)), headers) AS hs, flags, base64Encode(value) AS v, hex(leaf) AS l, ' +
+  'toUnixTimestamp64Milli(ingested_at) AS ing FROM kw.records AS r';
+
+/** Records of one tree with offset > `after`, in offset order, at most `limit`. */
+export async function recordsAfter(
+  engine: Engine,
+  key: StreamKey,
+  after: bigint,
+  limit: number,
+): Promise<StoredRecord[]> {
+  const rows = await engine.rows(
+    `${recordSelect} WHERE stream = {stream:String} AND partition = {partition:UInt32} AND epoch = {epoch:UInt32} ` +
+      'AND offset > {after:Int64} ORDER BY offset LIMIT {limit:UInt32}',
+    { stream: key.stream, partition: key.partition, epoch: key.epoch, after: after.toString(), limit },
+  );
+  return rows.map(storedRecord);
+}
+
+/** One record by its coordinates. */
+export async function recordAt(
+  engine: Engine,
+  key: StreamKey,
+  offset: bigint,
+): Promise<StoredRecord | undefined> {
+  const rows = await engine.rows(
+    `${recordSelect} WHERE stream = {stream:String} AND partition = {partition:UInt32} AND epoch = {epoch:UInt32} ` +
+      'AND offset = {offset:UInt64} LIMIT 1',
+    { stream: key.stream, partition: key.partition, epoch: key.epoch, offset: offset.toString() },
+  );
+  return rows[0] === undefined ? undefined : storedRecord(rows[0]);
+}
+
+/**
+ * Records above the high mark of `events`: stored, and their derived rows lost with a crash. `events` is
+ * written last, so its mark vouches for the other derived tables up to there (docs/store.md).
+ */
+export async function recordsAboveMark(engine: Engine, limit: number): Promise<StoredRecord[]> {
+  const rows = await engine.rows(
+    'WITH h AS (SELECT stream, partition, epoch, max(offset) AS m FROM kw.events GROUP BY ALL) ' +
+      `${recordSelect} LEFT JOIN h USING (stream, partition, epoch) WHERE h.stream = '' OR r.offset > h.m ` +
+      'ORDER BY stream, partition, epoch, offset LIMIT {limit:UInt32}',
+    { limit },
+  );
+  return rows.map(storedRecord);
+}
+
+function storedRecord(row: Record<string, unknown>): StoredRecord {
+  const flags = Number(row.flags);
+  const bytes = (base64: unknown) => Buffer.from(String(base64), 'base64');
+  return {
+    record: {
+      stream: String(row.stream),
+      partition: Number(row.partition),
+      epoch: Number(row.epoch),
+      offset: BigInt(String(row.o)),
+      timestamp: Number(row.ts),
+      key: flags & flagNullKey ? null : bytes(row.k),
+      headers: (row.hs as [string, string][]).map(([name, value]): Header => [bytes(name), bytes(value)]),
+      value: flags & flagNullValue ? null : bytes(row.v),
+    },
+    leaf: Buffer.from(String(row.l), 'hex'),
+    ingestedAt: Number(row.ing),
+  };
+}
