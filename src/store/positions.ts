@@ -24,13 +24,14 @@ export async function storedPositions(engine: Engine): Promise<Position[]> {
 
 export async function knownStreams(engine: Engine): Promise<StreamRow[]> {
   const rows = await engine.rows(
-    'SELECT stream, partition, epoch, fingerprint, source, settings, toUnixTimestamp64Milli(as_of) AS as_of_ms, toUnixTimestamp64Milli(known_at) AS known_ms ' +
+    'SELECT stream, partition, epoch, transport, fingerprint, source, settings, toUnixTimestamp64Milli(as_of) AS as_of_ms, toUnixTimestamp64Milli(known_at) AS known_ms ' +
       'FROM kw.streams ORDER BY known_at',
   );
   return rows.map((r) => ({
     stream: String(r.stream),
     partition: Number(r.partition),
     epoch: Number(r.epoch),
+    transport: String(r.transport),
     fingerprint: String(r.fingerprint),
     source: String(r.source),
     settings: String(r.settings),

@@ -142,6 +142,8 @@ export interface StreamRow {
   readonly stream: string;
   readonly partition: number;
   readonly epoch: number;
+  /** kafka, file, http or keywitness: part of the leaf. */
+  readonly transport: string;
   /** Of a file: SHA-256 of its first line; '' for Kafka and HTTP. */
   readonly fingerprint: string;
   /** The source bound to the stream; '' = detected record by record. */
@@ -157,6 +159,7 @@ export const streamColumns: readonly Column<StreamRow>[] = [
   text('stream', (r) => r.stream),
   u32('partition', (r) => r.partition),
   u32('epoch', (r) => r.epoch),
+  text('transport', (r) => r.transport),
   text('fingerprint', (r) => r.fingerprint),
   text('source', (r) => r.source),
   text('settings', (r) => r.settings),

@@ -78,6 +78,6 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_dedupl
 -- Streams the store knows: what names an epoch, and the settings their events were derived with.
 CREATE TABLE IF NOT EXISTS kw.streams (
   stream LowCardinality(String), partition UInt32, epoch UInt32,
-  fingerprint String, source LowCardinality(String), settings String, as_of DateTime64(3, 'UTC'), known_at DateTime64(3, 'UTC')
+  transport LowCardinality(String), fingerprint String, source LowCardinality(String), settings String, as_of DateTime64(3, 'UTC'), known_at DateTime64(3, 'UTC')
 ) ENGINE = MergeTree ORDER BY (stream, partition, epoch, known_at)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;

@@ -1,0 +1,205 @@
+import type { AuditEvent, Enrichment, StoredEvent } from './core/event.ts';
+import type { Outcome } from './core/outcome.ts';
+import { type KwRecord, type StreamKey, streamKeyText } from './core/record.ts';
+import type { Engine } from './store/client.ts';
+import { recordsAboveMark } from './store/positions.ts';
+import { readBackRecords } from './store/readBack.ts';
+import type { HitRow, RecordRow, SessionRow, SetAsideRow } from './store/tables.ts';
+import { writeEvents, writeHits, writeRecords, writeSessions, writeSetAside } from './store/writer.ts';
+
+/** An understood part: the event, and the native object with secrets cut out, for rules. */
+export interface Understood {
+  readonly event: AuditEvent;
+  readonly redacted: unknown;
+}
+
+/** A rule that matched, with the fields correlations group and count by. */
+export interface RuleHit {
+  readonly rule: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/** The stages the line is made of: plain functions, joined here and nowhere else. */
+export interface Stages {
+  readonly engine: Engine;
+  readonly now: () => number;
+  /** Number of this instance's newest claim (docs/ledger.md, fencing); 0 in embedded mode. */
+  readonly writer: bigint;
+  readonly understand: (record: KwRecord) => readonly Outcome<Understood>[];
+  readonly enrich: (event: AuditEvent) => Enrichment;
+  readonly match: (understood: Understood, enrichment: Enrichment) => readonly RuleHit[];
+  readonly rulesVersion: () => number;
+  readonly session: (event: StoredEvent) => SessionRow | undefined;
+  readonly leaf: (record: KwRecord) => Buffer;
+  /** Extends the tree of one stream by leaves that were stored and read back, in offset order. */
+  readonly extend: (key: StreamKey, leaves: readonly Buffer[], lastOffset: bigint) => void;
+}
+
+export interface FlushCounts {
+  readonly records: number;
+  readonly events: number;
+  readonly setAside: number;
+  readonly hits: number;
+}
+
+/** Envelopes can explode: derived rows are written when this many have come together. */
+const derivedRowsMax = 100_000;
+
+/**
+ * One flush of records, all streams together: evidence first, read back, then what is derived from it, then the
+ * trees. When this resolves everything is durable and the offsets may move; when it throws nothing was lost and
+ * the same records may be delivered again.
+ */
+export async function processFlush(records: readonly KwRecord[], stages: Stages): Promise<FlushCounts> {
+  // One time for the whole flush: two ingest months would be two parts, and two parts are not atomic.
+  const ingestedAt = stages.now();
+  const rows: RecordRow[] = records.map((record) => ({
+    record,
+    leaf: stages.leaf(record),
+    ingestedAt,
+    writer: stages.writer,
+  }));
+  await writeRecords(stages.engine, rows);
+  await readBackRecords(stages.engine, rows);
+  const counts = await derive(rows, stages);
+  extendTrees(rows, stages);
+  return { records: records.length, ...counts };
+}
+
+/**
+ * Derives again what a crash left underived: records above the high mark of `events`. Rows of the other derived
+ * tables that were written before the crash are skipped, so nothing is doubled.
+ */
+export async function repair(stages: Stages): Promise<number> {
+  let repaired = 0;
+  // A page whose last records give no event would be found again for ever: what was derived is remembered.
+  const done = new Set<string>();
+  for (;;) {
+    const page = await recordsAboveMark(stages.engine, repairPageRecords + done.size);
+    const missing = page.filter(({ record }) => !done.has(coordinateText(record)));
+    if (missing.length === 0) return repaired;
+    const rows = missing.map((r) => ({ ...r, writer: stages.writer }));
+    const known = await derivedCoordinates(stages.engine, rows);
+    await derive(rows, stages, known);
+    for (const { record } of missing) done.add(coordinateText(record));
+    repaired += missing.length;
+  }
+}
+
+const repairPageRecords = 20_000;
+
+interface Derived {
+  events: StoredEvent[];
+  setAside: SetAsideRow[];
+  sessions: SessionRow[];
+  hits: HitRow[];
+}
+
+/** Coordinates (`stream/partition/epoch/offset`) that have rows already, by derived table. */
+interface KnownDerived {
+  readonly setAside: ReadonlySet<string>;
+  readonly hits: ReadonlySet<string>;
+}
+
+const nothingKnown: KnownDerived = { setAside: new Set(), hits: new Set() };
+
+async function derive(
+  rows: readonly RecordRow[],
+  stages: Stages,
+  known: KnownDerived = nothingKnown,
+): Promise<Omit<FlushCounts, 'records'>> {
+  const counts = { events: 0, setAside: 0, hits: 0 };
+  let block = emptyDerived();
+  const write = async () => {
+    // `events` last: its high mark vouches for the other three.
+    await writeSetAside(
+      stages.engine,
+      block.setAside.filter((r) => !known.setAside.has(coordinateText(r))),
+    );
+    await writeSessions(stages.engine, block.sessions);
+    await writeHits(
+      stages.engine,
+      block.hits.filter((r) => !known.hits.has(coordinateText(r))),
+    );
+    await writeEvents(stages.engine, block.events);
+    counts.events += block.events.length;
+    counts.setAside += block.setAside.length;
+    counts.hits += block.hits.length;
+    block = emptyDerived();
+  };
+  for (const row of rows) {
+    deriveRecord(row, stages, block);
+    if (block.events.length + block.setAside.length >= derivedRowsMax) await write();
+  }
+  await write();
+  return counts;
+}
+
+function emptyDerived(): Derived {
+  return { events: [], setAside: [], sessions: [], hits: [] };
+}
+
+function deriveRecord({ record, ingestedAt }: RecordRow, stages: Stages, into: Derived): void {
+  const { stream, partition, epoch, offset } = record;
+  const parts = stages.understand(record);
+  for (const [idx, part] of parts.entries()) {
+    const at = { stream, partition, epoch, offset, idx, ingested_at: ingestedAt, writer: stages.writer };
+    if (part.kind !== 'ok') {
+      into.setAside.push({ ...at, outcome: part.kind, reason: part.reason, detail: part.detail ?? '' });
+      continue;
+    }
+    const enrichment = stages.enrich(part.value.event);
+    const hits = stages.match(part.value, enrichment);
+    const rules_version = stages.rulesVersion();
+    const event: StoredEvent = {
+      ...part.value.event,
+      ...enrichment,
+      ...at,
+      hits: hits.map((h) => h.rule),
+      rules_version,
+    };
+    into.events.push(event);
+    for (const hit of hits) {
+      into.hits.push({ ...at, rule: hit.rule, time: event.time, fields: hit.fields, rules_version });
+    }
+    const session = stages.session(event);
+    if (session !== undefined) into.sessions.push(session);
+  }
+}
+
+function extendTrees(rows: readonly RecordRow[], stages: Stages): void {
+  const trees = new Map<string, { key: StreamKey; leaves: Buffer[]; last: bigint }>();
+  for (const { record, leaf } of rows) {
+    const name = streamKeyText(record);
+    const tree = trees.get(name);
+    if (tree === undefined) trees.set(name, { key: record, leaves: [leaf], last: record.offset });
+    else {
+      tree.leaves.push(leaf);
+      tree.last = record.offset;
+    }
+  }
+  for (const { key, leaves, last } of trees.values()) stages.extend(key, leaves, last);
+}
+
+/** Which of these records have rows in `set_aside` and `hits`: written before a crash, not to be doubled. */
+async function derivedCoordinates(engine: Engine, rows: readonly RecordRow[]): Promise<KnownDerived> {
+  const first = rows.reduce(
+    (low, r) => (r.record.offset < low ? r.record.offset : low),
+    rows[0]?.record.offset ?? 0n,
+  );
+  const streams = [...new Set(rows.map((r) => r.record.stream))];
+  const read = async (table: string) => {
+    const found = await engine.rows(
+      `SELECT DISTINCT stream, partition, epoch, toString(offset) AS o FROM ${table} WHERE has({streams:Array(String)}, stream) AND offset >= {first:UInt64}`,
+      { streams, first: first.toString() },
+    );
+    return new Set(
+      found.map((r) => `${String(r.stream)}/${Number(r.partition)}/${Number(r.epoch)}/${String(r.o)}`),
+    );
+  };
+  return { setAside: await read('kw.set_aside'), hits: await read('kw.hits') };
+}
+
+function coordinateText(r: StreamKey & { readonly offset: bigint }): string {
+  return `${streamKeyText(r)}/${r.offset}`;
+}
