@@ -111,6 +111,7 @@ describe('a stream name maps to one cluster and topic', () => {
     expect(() => leafOrigin('nodot', 'kafka')).toThrow(RangeError);
     expect(() => leafOrigin('a\nb', 'file')).toThrow(RangeError);
     expect(() => leafOrigin('a/b', 'file')).toThrow(RangeError);
+    expect(() => leafOrigin('a+b', 'file')).toThrow(RangeError);
     expect(() => leafOrigin('', 'file')).toThrow(RangeError);
     expect(() => leafOrigin('x'.repeat(301), 'file')).toThrow(RangeError);
   });

@@ -1,0 +1,100 @@
+import { createReadStream, existsSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { type Checkpoint, checkpointText, parseCheckpoint } from './checkpoint.ts';
+import { splitNote, strictBase64 } from './note.ts';
+
+/**
+ * The anchor: an append-only file outside the data directory that remembers every signed checkpoint, so that
+ * whoever rewrites the store must reach it too. One line each, ASCII, ended by LF:
+ * `LOGID key PUBLICKEY` once, then `LOGID TIME ORIGIN SIZE ROOT SIGNATURE` (base64; SIGNATURE is that of the note).
+ */
+export interface AnchorLine extends Checkpoint {
+  readonly kind: 'checkpoint';
+  readonly line: number;
+  /** Milliseconds: when the line was written. Not signed; the heartbeat leaf holds the signed time. */
+  readonly time: number;
+  /** The signed note, as it was. */
+  readonly note: string;
+}
+
+export type AnchorEntry =
+  | AnchorLine
+  | { readonly kind: 'key'; readonly line: number; readonly publicKey: Buffer }
+  | { readonly kind: 'unreadable'; readonly line: number };
+
+/** `KEYWITNESS_ANCHOR_FILE`, default beside the data directory. */
+export function anchorPath(dataDir: string, env: Readonly<Record<string, string | undefined>>): string {
+  return env.KEYWITNESS_ANCHOR_FILE || `${dataDir.replace(/\/+$/, '')}.anchor`;
+}
+
+export function anchorKeyLine(logId: string, publicKey: Buffer): string {
+  return `${logId} key ${publicKey.toString('base64')}\n`;
+}
+
+/** One signed checkpoint as a line. The note has one signature, ours. */
+export function anchorLine(logId: string, timeMs: number, note: string): string {
+  const parts = splitNote(note);
+  const checkpoint = parts && parseCheckpoint(parts.text);
+  if (!parts || !checkpoint) throw new RangeError('not a signed checkpoint');
+  const signature = note.trimEnd().split(' ').at(-1);
+  const root = checkpoint.root.toString('base64');
+  return `${logId} ${new Date(timeMs).toISOString()} ${checkpoint.origin} ${checkpoint.size} ${root} ${signature}\n`;
+}
+
+/** Lines of one log, in order; those of other logs are skipped. A torn last line is `unreadable`. */
+export async function* readAnchor(path: string, logId: string): AsyncGenerator<AnchorEntry> {
+  if (!existsSync(path)) return;
+  let line = 0;
+  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
+    line += 1;
+    if (text === '' || /^[0-9a-f]{16} /.test(text) === false) {
+      if (text !== '') yield { kind: 'unreadable', line };
+      continue;
+    }
+    if (text.startsWith(`${logId} `)) yield parseLine(text.split(' '), line);
+  }
+}
+
+function parseLine(fields: readonly string[], line: number): AnchorEntry {
+  if (fields.length === 3 && fields[1] === 'key') {
+    const publicKey = strictBase64(fields[2] as string);
+    if (publicKey?.length === 32) return { kind: 'key', line, publicKey };
+  }
+  const [, timeText, origin, size, root, signature] = fields as readonly string[];
+  const time = Date.parse(timeText ?? '');
+  const checkpoint = parseCheckpoint(`${origin}\n${size}\n${root}\n`);
+  if (fields.length !== 6 || Number.isNaN(time) || !checkpoint) return { kind: 'unreadable', line };
+  const note = `${checkpointText(checkpoint)}\n— ${checkpoint.origin} ${signature}\n`;
+  return { kind: 'checkpoint', line, time, note, ...checkpoint };
+}
+
+/** Opened for appending; every write is on the disk before it returns. */
+export class AnchorFile {
+  readonly path: string;
+  readonly #file: FileHandle;
+
+  private constructor(path: string, file: FileHandle) {
+    this.path = path;
+    this.#file = file;
+  }
+
+  static async open(path: string): Promise<AnchorFile> {
+    const file = await open(path, 'a+', 0o600);
+    const { size } = await file.stat();
+    const last = Buffer.alloc(1);
+    if (size > 0) await file.read(last, 0, 1, size - 1);
+    // A line torn by a crash is ended, so that it spoils itself and not the next one.
+    if (size > 0 && last[0] !== 0x0a) await file.write('\n');
+    return new AnchorFile(path, file);
+  }
+
+  async append(lines: readonly string[]): Promise<void> {
+    await this.#file.write(lines.join(''));
+    await this.#file.sync();
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}

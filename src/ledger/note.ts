@@ -1,0 +1,133 @@
+import { createPublicKey, hash, type KeyObject, sign, verify } from 'node:crypto';
+
+/** Signed notes, C2SP signed-note v1.0.0, signature type 0x01 (Ed25519) only. */
+const ed25519Type = 0x01;
+/** "Verifiers SHOULD apply a maximum limit to the number of signatures": the spec asks for at least 16. */
+const signaturesMax = 100;
+/** An SPKI Ed25519 public key is this and the 32 bytes of RFC 8032 (RFC 8410 section 4). */
+const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex');
+
+export interface NoteVerifier {
+  readonly name: string;
+  readonly keyId: number;
+  /** The 32 bytes of RFC 8032. */
+  readonly publicKey: Buffer;
+  readonly vkey: string;
+}
+
+export interface NoteSigner extends NoteVerifier {
+  sign(text: string): Buffer;
+}
+
+/** The verifier of one key under one name; a name is an origin, so one key has many. */
+export function noteVerifier(name: string, publicKey: Buffer): NoteVerifier {
+  if (!isKeyName(name)) throw new RangeError(`not a key name: ${JSON.stringify(name)}`);
+  const typed = Buffer.concat([Buffer.from([ed25519Type]), publicKey]);
+  const keyId = hash('sha256', Buffer.concat([Buffer.from(`${name}\n`), typed]), 'buffer').readUInt32BE();
+  return {
+    name,
+    keyId,
+    publicKey,
+    vkey: `${name}+${keyId.toString(16).padStart(8, '0')}+${typed.toString('base64')}`,
+  };
+}
+
+export function noteSigner(name: string, privateKey: KeyObject): NoteSigner {
+  return {
+    ...noteVerifier(name, rawPublicKey(privateKey)),
+    sign: (text) => sign(null, Buffer.from(text), privateKey),
+  };
+}
+
+/** The 32 bytes of RFC 8032 of a private key's public half. */
+export function rawPublicKey(privateKey: KeyObject): Buffer {
+  return createPublicKey(privateKey).export({ type: 'spki', format: 'der' }).subarray(spkiPrefix.length);
+}
+
+/** Reads `name+id+base64`; undefined when it is malformed, of another type, or its id is not its own. */
+export function parseVerifierKey(vkey: string): NoteVerifier | undefined {
+  const m = /^([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+=*)$/.exec(vkey);
+  if (!m) return undefined;
+  const [, name, id, encoded] = m as unknown as [string, string, string, string];
+  const typed = strictBase64(encoded);
+  if (!isKeyName(name) || typed?.length !== 33 || typed[0] !== ed25519Type) return undefined;
+  const key = noteVerifier(name, typed.subarray(1));
+  return key.keyId === Number.parseInt(id, 16) ? key : undefined;
+}
+
+/** The note: text, blank line, one signature line a signer. `text` ends with a newline. */
+export function signNote(text: string, signers: readonly NoteSigner[]): string {
+  if (!isNoteText(text)) throw new RangeError('a note text is printable and ends with a newline');
+  return `${text}\n${signers.map((s) => signatureLine(s, s.sign(text))).join('')}`;
+}
+
+export function signatureLine(key: NoteVerifier, signature: Buffer): string {
+  const id = Buffer.alloc(4);
+  id.writeUInt32BE(key.keyId);
+  return `— ${key.name} ${Buffer.concat([id, signature]).toString('base64')}\n`;
+}
+
+export type OpenedNote =
+  | { readonly kind: 'ok'; readonly text: string; readonly by: readonly NoteVerifier[] }
+  /** Not a note; signed by no key we know; signed under a known key's name and id, but not by that key. */
+  | { readonly kind: 'malformed' | 'unknown-key' | 'forged' };
+
+/** Opens a note: its text may be used only when a known key's signature holds and none of them fails. */
+export function openNote(note: string, known: readonly NoteVerifier[]): OpenedNote {
+  const parts = splitNote(note);
+  if (parts === undefined) return { kind: 'malformed' };
+  const by: NoteVerifier[] = [];
+  for (const line of parts.signatures) {
+    const key = known.find((k) => k.name === line.name && k.keyId === line.keyId);
+    if (key === undefined) continue;
+    if (!isSignedBy(parts.text, line.signature, key)) return { kind: 'forged' };
+    if (!by.includes(key)) by.push(key);
+  }
+  return by.length === 0 ? { kind: 'unknown-key' } : { kind: 'ok', text: parts.text, by };
+}
+
+interface SignatureLine {
+  readonly name: string;
+  readonly keyId: number;
+  readonly signature: Buffer;
+}
+
+/** Text and signature lines, nothing verified. */
+export function splitNote(
+  note: string,
+): { readonly text: string; readonly signatures: SignatureLine[] } | undefined {
+  const at = note.lastIndexOf('\n\n');
+  if (at < 0 || !note.endsWith('\n')) return undefined;
+  const text = note.slice(0, at + 1);
+  if (!isNoteText(text)) return undefined;
+  const lines = note.slice(at + 2, -1).split('\n');
+  if (lines.length > signaturesMax) return undefined;
+  const signatures: SignatureLine[] = [];
+  for (const line of lines) {
+    const m = /^— (\S+) ([A-Za-z0-9+/]+=*)$/u.exec(line);
+    const bytes = m && isKeyName(m[1] as string) ? strictBase64(m[2] as string) : undefined;
+    if (!m || bytes === undefined || bytes.length < 5) return undefined;
+    signatures.push({ name: m[1] as string, keyId: bytes.readUInt32BE(), signature: bytes.subarray(4) });
+  }
+  return { text, signatures };
+}
+
+function isSignedBy(text: string, signature: Buffer, key: NoteVerifier): boolean {
+  if (signature.length !== 64) return false;
+  const spki = Buffer.concat([spkiPrefix, key.publicKey]);
+  return verify(null, Buffer.from(text), { key: spki, format: 'der', type: 'spki' }, signature);
+}
+
+function isNoteText(text: string): boolean {
+  return text.endsWith('\n') && !/[\u0000-\u0009\u000b-\u001f]/.test(text) && !/\p{Surrogate}/u.test(text);
+}
+
+function isKeyName(name: string): boolean {
+  return name !== '' && !/[\s+\p{Surrogate}]/u.test(name);
+}
+
+/** Base 64 of RFC 4648 section 4, padded and canonical: Buffer.from would accept more. */
+export function strictBase64(text: string): Buffer | undefined {
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.toString('base64') === text ? bytes : undefined;
+}
