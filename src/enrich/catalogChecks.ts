@@ -133,11 +133,11 @@ function checkHours(hours: string | undefined, path: Path, say: Checks['say']): 
 }
 
 function checkDays(days: readonly string[] | undefined, path: Path, say: Checks['say']): void {
-  for (const day of days ?? []) {
+  for (const [i, day] of (days ?? []).entries()) {
     // 2026-02-30 parses as 2 March in some engines and as NaN in others.
     const ms = Date.parse(`${day}T00:00:00Z`);
     if (Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 10) !== day)
-      say(path, `there is no day ${day}`);
+      say([...path, i], `there is no day ${day}`);
   }
 }
 
