@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { diagnosticsText } from '../../src/config/diagnostics.ts';
+import { packageRoot } from '../../src/core/packageRoot.ts';
 import { loadCatalog, parseCatalog } from '../../src/enrich/catalog.ts';
 
 const said = (text: string) => diagnosticsText(parseCatalog(text, 'catalog.yaml').diagnostics);
@@ -59,7 +60,7 @@ describe('catalog.yaml says where it is wrong', () => {
     expect(said('a: [1\nb: 2')).toMatch(/^catalog\.yaml:2:\d+: error: /);
   });
   it('loads the demo catalog, and another byte is another version', () => {
-    const demo = loadCatalog('src/demo/catalog.yaml');
+    const demo = loadCatalog(`${packageRoot}src/demo/catalog.yaml`);
     expect(demo.version).toBeGreaterThan(0);
     const one = parseCatalog('zone: UTC\n', 'x').catalog?.version;
     expect(parseCatalog('zone: UTC \n', 'x').catalog?.version).not.toBe(one);

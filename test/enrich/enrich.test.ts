@@ -22,7 +22,7 @@ same:
 identities:
   - { name: "*alice@corp.example", kind: human, person: alice@corp.example, team: payments, zone: America/Chicago, from: 2024-03-01, until: 2026-08-31, addresses: [198.51.100.10/32], networks: [office], away: [2026-08-21/2026-08-24] }
   - { name: "*bob@corp.example", kind: human, person: bob@corp.example, team: payments }
-  - { name: approle, role: "*-staging", kind: service, env: staging, networks: [prod-vpc] }
+  - { name: approle, role: "*-staging", kind: service, team: payments, env: staging, networks: [prod-vpc] }
   - { match: "github:corp/**", kind: ci, deploy_window: "Mon-Thu 09:00-17:00" }
 networks:
   office: { cidrs: [203.0.113.0/24], country: DE, asn: 64496 }
