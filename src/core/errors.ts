@@ -16,6 +16,7 @@ export const errorTable = {
   KW_STORE: { exit: 4, sentence: 'The store refused or did not answer.' },
   KW_STORE_READBACK: { exit: 4, sentence: 'What was read back from the store is not what was written.' },
   KW_BROKER: { exit: 4, sentence: 'The Kafka broker did not answer.' },
+  KW_LEDGER_BROKEN: { exit: 4, sentence: 'The ledger contradicts what was signed.' },
   KW_KEY: { exit: 4, sentence: 'The signing key is missing or cannot be read.' },
   KW_LISTEN: { exit: 3, sentence: 'The listening address is not allowed without TLS or `insecure`.' },
 } as const satisfies Record<string, { exit: number; sentence: string }>;

@@ -45,14 +45,16 @@ export function anchorLine(logId: string, timeMs: number, note: string): string 
 /** Lines of one log, in order; those of other logs are skipped. A torn last line is `unreadable`. */
 export async function* readAnchor(path: string, logId: string): AsyncGenerator<AnchorEntry> {
   if (!existsSync(path)) return;
+  const input = createReadStream(path);
   let line = 0;
-  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
-    line += 1;
-    if (text === '' || /^[0-9a-f]{16} /.test(text) === false) {
-      if (text !== '') yield { kind: 'unreadable', line };
-      continue;
+  try {
+    for await (const text of createInterface({ input })) {
+      line += 1;
+      if (text.startsWith(`${logId} `)) yield parseLine(text.split(' '), line);
+      else if (text !== '' && !/^[0-9a-f]{16} /.test(text)) yield { kind: 'unreadable', line };
     }
-    if (text.startsWith(`${logId} `)) yield parseLine(text.split(' '), line);
+  } finally {
+    input.destroy();
   }
 }
 

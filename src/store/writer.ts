@@ -20,7 +20,7 @@ import {
  * Writes rows as one block named by its content: a retry of the same rows adds nothing
  * (the engine silently drops *other* rows under a used token, so the token must be the content).
  */
-async function writeRows<Row>(
+export async function writeRows<Row>(
   engine: Engine,
   table: string,
   columns: readonly Column<Row>[],

@@ -1,0 +1,261 @@
+import type { Clock } from '../core/clock.ts';
+import { KeywitnessError } from '../core/errors.ts';
+import { type StreamKey, streamKeyText } from '../core/record.ts';
+import { AnchorFile, anchorKeyLine, anchorLine, readAnchor } from './anchor.ts';
+import { type Checkpoint, checkpointText, metaOrigin } from './checkpoint.ts';
+import type { LedgerKeys } from './keys.ts';
+import { leafHashOfText } from './leaf.ts';
+import { type MetaKind, type MetaLine, metaTexts } from './meta.ts';
+import { noteSigner, signNote } from './note.ts';
+import type { CheckpointRow, LedgerStore } from './ports.ts';
+import {
+  type LiveTree,
+  type MetaState,
+  newTree,
+  noteMeta,
+  rebuildMeta,
+  rebuildTrees,
+  signedBefore,
+} from './rebuild.ts';
+import { bindingLines, isSameBinding, type TreeBinding } from './settings.ts';
+import { appendLeaf, copyFrontier, emptyFrontier, type Frontier, frontierRoot } from './tree.ts';
+
+/** How long a cut tail could go unseen: the heartbeat writes and signs, idle or not (docs/ledger.md). */
+export const heartbeatIntervalMs = 10_000;
+/** All open streams again: a reader of the last hour needs nothing older. */
+const relistIntervalMs = 3_600_000;
+
+export interface LedgerOptions {
+  readonly store: LedgerStore;
+  readonly keys: LedgerKeys;
+  readonly anchorFile: string;
+  readonly clock: Clock;
+}
+
+/** What a heartbeat pins besides the trees. A hash is written when it differs from the one before. */
+export interface HeartbeatFacts {
+  /** Kafka's high watermarks. */
+  readonly highs?: readonly (StreamKey & { readonly high: bigint })[];
+  /** `rules`, `config`, `catalog`, … by name: hex hashes or versions. */
+  readonly hashes?: Readonly<Record<string, string>>;
+}
+
+/** The ledger while it runs: trees in memory, meta-log, signatures, anchor. One for each data directory. */
+export class Ledger {
+  readonly logId: string;
+  readonly anchorFile: string;
+  readonly #options: LedgerOptions;
+  readonly #anchor: AnchorFile;
+  readonly #trees: Map<string, LiveTree>;
+  #meta: MetaState;
+  /** Set when a write of meta leaves failed: whether they arrived is read from the store before the next. */
+  #isMetaUncertain = false;
+  #relistedAt = 0;
+  /** Meta leaves are written one after another, whoever asks. */
+  #queue: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    options: LedgerOptions,
+    anchor: AnchorFile,
+    trees: Map<string, LiveTree>,
+    meta: MetaState,
+  ) {
+    this.logId = options.keys.logId;
+    this.anchorFile = options.anchorFile;
+    this.#options = options;
+    this.#anchor = anchor;
+    this.#trees = trees;
+    this.#meta = meta;
+  }
+
+  /**
+   * Rebuilds every tree from the store and holds it against what was signed before. A stream that contradicts
+   * its last checkpoint is marked broken and goes on unsigned; a meta-log that does cannot be continued.
+   * @throws KW_LEDGER_BROKEN
+   */
+  static async open(options: LedgerOptions): Promise<Ledger> {
+    const { store, keys, anchorFile } = options;
+    const signed = await signedBefore(store, anchorFile, keys.logId);
+    const meta = await rebuildMeta(store, keys.logId, signed);
+    if (meta.contradicts) {
+      throw new KeywitnessError(
+        'KW_LEDGER_BROKEN',
+        `The meta-log in the store is not a continuation of the checkpoint signed last (see ${anchorFile}): it was ` +
+          'cut, changed or rolled back. Nothing was written. Run `keywitness verify`; to go on, put back the data ' +
+          'directory that belongs to the anchor, or begin a new one.',
+      );
+    }
+    const trees = await rebuildTrees(store, keys.logId, signed, meta);
+    let hasKeyLine = false;
+    for await (const entry of readAnchor(anchorFile, keys.logId)) {
+      hasKeyLine = entry.kind === 'key';
+      break;
+    }
+    const anchor = await AnchorFile.open(anchorFile);
+    if (!hasKeyLine) await anchor.append([anchorKeyLine(keys.logId, keys.publicKey)]);
+    return new Ledger(options, anchor, trees, meta);
+  }
+
+  /** Writes the `start` leaf: from here on silence is a fault. `how` = what the last run left behind. */
+  async start(facts: readonly MetaLine[] = []): Promise<void> {
+    const last = this.#meta.last;
+    const after = last === undefined ? 'nothing' : last.kind === 'stop' ? 'stop' : 'no-stop';
+    const key = noteSigner(metaOrigin(this.logId), this.#options.keys.privateKey).vkey;
+    const broken = this.broken().map((k): MetaLine => ['broken', streamKeyText(k)]);
+    await this.#writeMeta('start', () => [['after', after], ['key', key], ...broken, ...facts]);
+  }
+
+  /**
+   * Says how a tree's records are read, before its first record and when it changes; the same again writes
+   * nothing. @throws KW_INPUT when the stream is known under another transport
+   */
+  async bind(key: StreamKey, binding: TreeBinding): Promise<void> {
+    const name = streamKeyText(key);
+    await this.#serial(async () => {
+      const known = this.#meta.bindings.get(name);
+      if (known !== undefined && known.transport !== binding.transport) {
+        throw new KeywitnessError(
+          'KW_INPUT',
+          `Stream ${key.stream} arrives by ${binding.transport}, but its records so far came by ${known.transport}. ` +
+            'Nothing was written. Give it another name.',
+        );
+      }
+      if (known !== undefined && isSameBinding(known, binding)) return;
+      await this.#writeMetaNow('settings', bindingLines(key, this.size(key), binding));
+    });
+  }
+
+  /** Extends a tree by leaves that are stored and read back, in offset order. */
+  extend(key: StreamKey, leaves: readonly Buffer[]): void {
+    const name = streamKeyText(key);
+    let tree = this.#trees.get(name);
+    if (tree === undefined) {
+      tree = newTree(this.logId, key);
+      this.#trees.set(name, tree);
+    }
+    for (const leaf of leaves) appendLeaf(tree.frontier, leaf);
+    if (leaves.length > 0) tree.isEnded = false;
+  }
+
+  /** A stream that ended (a file, stdin) is pinned once more and then never listed. */
+  endStream(key: StreamKey): void {
+    const tree = this.#trees.get(streamKeyText(key));
+    if (tree === undefined || tree.isEnded) return;
+    tree.isEnded = true;
+    // No size: the next heartbeat lists it although it did not grow.
+    tree.pinnedSize = -1;
+  }
+
+  /** A leaf of another kind: `gap`, `epoch`, `ack`. Pinned by the next heartbeat. */
+  async record(kind: 'gap' | 'epoch' | 'ack', lines: readonly MetaLine[]): Promise<void> {
+    await this.#writeMeta(kind, () => lines);
+  }
+
+  /** Pins what grew, signs it and the meta tree, and appends both to the anchor. */
+  async heartbeat(facts: HeartbeatFacts = {}): Promise<void> {
+    await this.#serial(() => this.#pin('heartbeat', facts));
+  }
+
+  /** The orderly end: a `stop` leaf, signed and anchored; silence from here on is lawful. */
+  async stop(facts: HeartbeatFacts = {}): Promise<void> {
+    await this.#serial(() => this.#pin('stop', facts));
+    await this.#anchor.close();
+  }
+
+  size(key: StreamKey): number {
+    return this.#trees.get(streamKeyText(key))?.frontier.size ?? 0;
+  }
+
+  root(key: StreamKey): Buffer {
+    return frontierRoot(this.#trees.get(streamKeyText(key))?.frontier ?? emptyFrontier());
+  }
+
+  trees(): readonly StreamKey[] {
+    return [...this.#trees.values()].map((t) => t.key);
+  }
+
+  /** Trees whose leaves contradict a signed checkpoint: tell people, and `keywitness verify` says where. */
+  broken(): readonly StreamKey[] {
+    return [...this.#trees.values()].filter((t) => t.isBroken).map((t) => t.key);
+  }
+
+  async #pin(kind: 'heartbeat' | 'stop', facts: HeartbeatFacts): Promise<void> {
+    const now = this.#options.clock.now();
+    const isRelist = now - this.#relistedAt >= relistIntervalMs || kind === 'stop';
+    const listed = [...this.#trees.values()].filter(
+      (t) =>
+        !t.isBroken && (t.frontier.size !== t.pinnedSize || (isRelist && !t.isEnded && t.frontier.size > 0)),
+    );
+    // Taken now, in one go: what is appended while the leaf is being written belongs to the next heartbeat.
+    const pins = listed.map((tree): Checkpoint & { tree: LiveTree } => ({
+      tree,
+      origin: tree.origin,
+      size: tree.frontier.size,
+      root: frontierRoot(tree.frontier),
+    }));
+    await this.#writeMetaNow(kind, [
+      ...pins.map((p): MetaLine => ['stream', `${p.origin} ${p.size} ${p.root.toString('base64')}`]),
+      ...(facts.highs ?? []).map((h): MetaLine => ['high', `${streamKeyText(h)} ${h.high}`]),
+      ...Object.entries(facts.hashes ?? {}).filter(([name, value]) => this.#meta.facts.get(name) !== value),
+    ]);
+    await this.#sign([...pins, this.#metaCheckpoint()], now);
+    for (const pin of pins) pin.tree.pinnedSize = pin.size;
+    if (isRelist) this.#relistedAt = now;
+  }
+
+  #metaCheckpoint(): Checkpoint {
+    const { frontier } = this.#meta;
+    return { origin: metaOrigin(this.logId), size: frontier.size, root: frontierRoot(frontier) };
+  }
+
+  /** Only what is durable is signed; the store's copy first, then the anchor outside. */
+  async #sign(checkpoints: readonly Checkpoint[], now: number): Promise<void> {
+    const rows = checkpoints.map(({ origin, size, root }): CheckpointRow => {
+      const signer = noteSigner(origin, this.#options.keys.privateKey);
+      return {
+        origin,
+        size,
+        root,
+        note: signNote(checkpointText({ origin, size, root }), [signer]),
+        made_at: now,
+      };
+    });
+    await this.#options.store.saveCheckpoints(rows);
+    await this.#anchor.append(rows.map((r) => anchorLine(this.logId, now, r.note)));
+  }
+
+  #writeMeta(kind: MetaKind, lines: () => readonly MetaLine[]): Promise<void> {
+    return this.#serial(() => this.#writeMetaNow(kind, lines()));
+  }
+
+  async #writeMetaNow(kind: MetaKind, lines: readonly MetaLine[]): Promise<void> {
+    if (this.#isMetaUncertain) await this.#readMetaAgain();
+    const time = this.#options.clock.now();
+    const texts = metaTexts({ kind, time, lines });
+    const next: Frontier = copyFrontier(this.#meta.frontier);
+    const rows = texts.map((text, i) => ({ index: next.size + i, kind, made_at: time, text }));
+    for (const text of texts) appendLeaf(next, leafHashOfText(text));
+    this.#isMetaUncertain = true;
+    await this.#options.store.appendMeta(rows);
+    this.#isMetaUncertain = false;
+    this.#meta = { ...this.#meta, frontier: next };
+    for (const text of texts) noteMeta(this.#meta, text);
+  }
+
+  /** After a write that failed: the leaves may be there or not, and an index must not be used twice. */
+  async #readMetaAgain(): Promise<void> {
+    for await (const page of this.#options.store.metaLeaves(this.#meta.frontier.size)) {
+      for (const leaf of page) {
+        appendLeaf(this.#meta.frontier, leafHashOfText(leaf.text));
+        noteMeta(this.#meta, leaf.text);
+      }
+    }
+    this.#isMetaUncertain = false;
+  }
+
+  #serial<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(run);
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+}
