@@ -22,7 +22,7 @@ export const defaultStreamSettings: StreamSettings = {
 
 /** One part of a record (an element of an envelope, or the whole record), parsed and not yet understood. */
 export interface Part {
-  /** The native object; a text adapter gives the text under one key of its own. */
+  /** The native object with secrets already cut out: an adapter cannot leak what it never sees. */
   readonly native: unknown;
   /** Bytes of the native part. */
   readonly bytes: number;
@@ -30,11 +30,24 @@ export interface Part {
   readonly recordTime: number;
 }
 
-/** What `normalise` hands on: the event, and the native object with secrets cut out, for rules. */
+/** What is handed on: the event, and the native object with secrets cut out, for rules. */
 export interface Normalised {
   readonly event: AuditEvent;
   readonly redacted: unknown;
 }
+
+/** A place in the native object that holds a secret by what the source's format says of it. */
+export interface SecretPlace {
+  /** Keys from the root; an object there loses all its strings. */
+  readonly at: readonly string[];
+  /** Only this text of the value is secret; it is cut out wherever the record repeats it. */
+  readonly text?: string;
+  /** The source always writes it there (STS credentials): cut out and listed, but no finding. */
+  readonly isUsual?: boolean;
+}
+
+/** Shapes that are identifiers, not secrets, in one system's log (CloudTrail names access key ids everywhere). */
+export type IdentifierShape = 'aws-key-id';
 
 /**
  * A source: what one system's bytes mean. Pure: no clock, look-up or neighbour record.
@@ -50,9 +63,13 @@ export interface Source {
   readonly latenessMs: number;
   /** True when this parsed record (envelope or single) is this source's; on every sample exactly one says so. */
   detect(parsed: unknown): boolean;
-  /** The parts of one parsed record, in order; an envelope's elements or the record itself. */
+  /** The parts of one parsed record, in order; an envelope's elements or the record itself. A string is JSON text. */
   split(parsed: unknown): readonly unknown[];
-  normalise(part: Part, settings: StreamSettings): Outcome<Normalised>;
+  readonly identifierShapes?: readonly IdentifierShape[];
+  /** Called before the schema is checked: must take any value. */
+  secretPlaces?(native: unknown): readonly SecretPlace[];
+  /** `part.native` is valid by the source's schema. Time bounds, lengths and `exposed` are the caller's. */
+  normalise(part: Part, settings: StreamSettings): Outcome<AuditEvent>;
 }
 
 /** Gives the type its name at the definition: `export const source = defineSource({…})`. */

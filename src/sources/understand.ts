@@ -1,0 +1,148 @@
+import { type Outcome, ok } from '../core/outcome.ts';
+import type { KwRecord } from '../core/record.ts';
+import { isObject } from './reading/fields.ts';
+import { cutToLength, settleTime } from './reading/finish.ts';
+import { exactly, type Parsed, parseText } from './reading/parse.ts';
+import { droppedFor, quarantinedFor } from './reading/reasons.ts';
+import { failed, type Read, readText, withoutPrefix } from './reading/text.ts';
+import { redact, type Survey, survey } from './redaction/redact.ts';
+import { shapesWithout } from './redaction/shapes.ts';
+import { detectSources, type RegisteredSource, type SourceRegistry } from './registry.ts';
+import type { Normalised, SecretPlace, StreamSettings } from './source.ts';
+
+/** One event of more than this is no event (docs/sources/README.md). */
+export const partBytesMax = 8 * 1024 * 1024;
+const noPlaces: readonly SecretPlace[] = [];
+
+/**
+ * One outcome a part, at its idx. Never throws, whatever the bytes. `source` undefined: found by the shape.
+ *
+ * @example
+ * const registry = await loadSources();
+ * const outcomes = understand(record, undefined, defaultStreamSettings, registry);
+ */
+export function understand(
+  record: KwRecord,
+  source: RegisteredSource | undefined,
+  settings: StreamSettings,
+  registry: SourceRegistry,
+): readonly Outcome<Normalised>[] {
+  if (record.value === null) return [droppedFor('tombstone')];
+  const text = readText(record.value);
+  if (!text.isOk) return [quarantinedFor(text.reason, text.detail)];
+  if (text.value === '') return [droppedFor('empty')];
+  const document = readDocument(text.value);
+  if (!document.isOk) return [quarantinedFor(document.reason, document.detail)];
+  const { value, survey: surveyed } = document.value;
+  const context: Context = { text: document.value.text, recordTime: record.timestamp, settings };
+
+  const found = source === undefined ? detectSources(registry, value) : [source];
+  const adapter = found[0];
+  if (adapter === undefined) return [quarantinedFor('unknown_source')];
+  if (found.length > 1) return [quarantinedFor('ambiguous_source', found.map((s) => s.name).join(', '))];
+
+  const parts = adapter.split(value);
+  if (parts.length === 0) return [droppedFor('empty_envelope')];
+  if (parts.length === 1 && parts[0] === value) {
+    return [understandPart(value, surveyed, byteLength(record.value, context.text), adapter, context)];
+  }
+  return parts.map((part) => understandElement(part, adapter, context));
+}
+
+interface Context {
+  /** The text that holds the part: searched for shapes before anything is copied. */
+  readonly text: string;
+  readonly recordTime: number;
+  readonly settings: StreamSettings;
+}
+
+interface Document {
+  readonly value: unknown;
+  readonly survey: Survey;
+  readonly text: string;
+}
+
+/** Parsed and proved free of what JSON.parse hides; JSON in a string is parsed again, once. */
+export function readDocument(text: string, isInner = false): Read<Document> {
+  let parsed = parseText(text);
+  // A device's prefix may begin with a bracket, as in `[audit] {…}`.
+  if (!parsed.isOk && parsed.reason === 'invalid_json' && text.startsWith('[')) {
+    const rest = withoutPrefix(text.slice(1));
+    if (rest.isOk) return readDocument(rest.value, isInner);
+  }
+  if (!parsed.isOk) return parsed;
+  const inner = parsed.value.value;
+  if (typeof inner === 'string') return isInner ? failed('no_json') : readDocument(inner.trim(), true);
+  let surveyed = survey(inner);
+  if (isInDoubt(parsed.value, surveyed)) {
+    parsed = exactly(text);
+    if (!parsed.isOk) return parsed;
+    surveyed = survey(parsed.value.value);
+  }
+  return { isOk: true, value: { value: parsed.value.value, survey: surveyed, text } };
+}
+
+function isInDoubt(parsed: Parsed, surveyed: Survey): boolean {
+  return (
+    parsed.isUnchecked && (surveyed.isTooDeep || surveyed.hasProtoKey || surveyed.keys !== parsed.keyColons)
+  );
+}
+
+/** An element of an envelope: one that is bad is set aside alone. */
+function understandElement(part: unknown, adapter: RegisteredSource, context: Context): Outcome<Normalised> {
+  if (typeof part === 'string') {
+    const document = readDocument(part.trim(), true);
+    if (!document.isOk) return quarantinedFor(document.reason, document.detail);
+    const { value, survey: surveyed, text } = document.value;
+    return understandPart(value, surveyed, Buffer.byteLength(part), adapter, { ...context, text });
+  }
+  const bytes = Buffer.byteLength(JSON.stringify(part) ?? '');
+  return understandPart(part, survey(part), bytes, adapter, context);
+}
+
+function understandPart(
+  native: unknown,
+  surveyed: Survey,
+  bytes: number,
+  adapter: RegisteredSource,
+  context: Context,
+): Outcome<Normalised> {
+  if (bytes > partBytesMax) return quarantinedFor('part_too_large', `${bytes} bytes`);
+  if (!isObject(native)) return quarantinedFor('schema', 'not an object');
+  const shapes = shapesWithout(adapter.identifierShapes);
+  const places = adapter.secretPlaces?.(native) ?? noPlaces;
+  const isClean = !surveyed.hasSecret && places.length === 0 && !mayHoldSecret(context.text, shapes.begins);
+  const redacted = isClean ? undefined : redact(native, places, shapes);
+  const shown = redacted === undefined ? native : redacted.value;
+
+  if (!adapter.validate(shown)) return quarantinedFor('schema', schemaPlace(adapter));
+  const outcome = adapter.normalise(
+    { native: shown, bytes, recordTime: context.recordTime },
+    context.settings,
+  );
+  if (outcome.kind !== 'ok') return outcome;
+  const event = outcome.value;
+  event.record_bytes = Math.min(bytes, 0xffff_ffff);
+  if (redacted !== undefined && redacted.exposed.length > 0) {
+    event.exposed = [...redacted.exposed];
+    if (redacted.isUsual) event.flags.push('exposed_usual');
+  }
+  if (!settleTime(event, context.recordTime)) return quarantinedFor('time_absurd');
+  cutToLength(event);
+  return ok({ event, redacted: shown });
+}
+
+/** An escaped printable character could hide a shape from the search: then every string is looked at. */
+function mayHoldSecret(text: string, begins: RegExp): boolean {
+  return begins.test(text) || (text.includes('\\u00') && /\\u00[2-7]/.test(text));
+}
+
+/** Where the schema was not met. The schema's own path holds no value of the record; the instance's may. */
+function schemaPlace(adapter: RegisteredSource): string {
+  const error = adapter.validate.errors?.[0];
+  return error === undefined ? '' : error.schemaPath;
+}
+
+function byteLength(value: Buffer, text: string): number {
+  return value.length === text.length ? value.length : Buffer.byteLength(text);
+}
