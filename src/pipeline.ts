@@ -27,7 +27,7 @@ export interface Stages {
   readonly writer: bigint;
   readonly understand: (record: KwRecord) => readonly Outcome<Understood>[];
   readonly enrich: (event: AuditEvent) => Enrichment;
-  readonly match: (understood: Understood, enrichment: Enrichment) => readonly RuleHit[];
+  readonly match: (event: StoredEvent, redacted: unknown) => readonly RuleHit[];
   readonly rulesVersion: () => number;
   readonly session: (event: StoredEvent) => SessionRow | undefined;
   readonly leaf: (record: KwRecord) => Buffer;
@@ -148,20 +148,24 @@ function deriveRecord({ record, ingestedAt }: RecordRow, stages: Stages, into: D
       into.setAside.push({ ...at, outcome: part.kind, reason: part.reason, detail: part.detail ?? '' });
       continue;
     }
-    const enrichment = stages.enrich(part.value.event);
-    const hits = stages.match(part.value, enrichment);
-    const rules_version = stages.rulesVersion();
     const event: StoredEvent = {
       ...part.value.event,
-      ...enrichment,
+      ...stages.enrich(part.value.event),
       ...at,
-      hits: hits.map((h) => h.rule),
-      rules_version,
+      hits: [],
+      rules_version: stages.rulesVersion(),
     };
-    into.events.push(event);
-    for (const hit of hits) {
-      into.hits.push({ ...at, rule: hit.rule, time: event.time, fields: hit.fields, rules_version });
+    for (const hit of stages.match(event, part.value.redacted)) {
+      event.hits.push(hit.rule);
+      into.hits.push({
+        ...at,
+        rule: hit.rule,
+        time: event.time,
+        fields: hit.fields,
+        rules_version: event.rules_version,
+      });
     }
+    into.events.push(event);
     const session = stages.session(event);
     if (session !== undefined) into.sessions.push(session);
   }
@@ -183,10 +187,8 @@ function extendTrees(rows: readonly RecordRow[], stages: Stages): void {
 
 /** Which of these records have rows in `set_aside` and `hits`: written before a crash, not to be doubled. */
 async function derivedCoordinates(engine: Engine, rows: readonly RecordRow[]): Promise<KnownDerived> {
-  const first = rows.reduce(
-    (low, r) => (r.record.offset < low ? r.record.offset : low),
-    rows[0]?.record.offset ?? 0n,
-  );
+  let first = rows[0]?.record.offset ?? 0n;
+  for (const { record } of rows) if (record.offset < first) first = record.offset;
   const streams = [...new Set(rows.map((r) => r.record.stream))];
   const read = async (table: string) => {
     const found = await engine.rows(

@@ -1,0 +1,100 @@
+import { join } from 'node:path';
+import { type IngestOptions, type IngestSummary, ingestFile } from './app/ingestFile.ts';
+import { recordReader } from './app/recordReader.ts';
+import { ruleMatcher } from './app/ruleMatcher.ts';
+import type { Clock } from './core/clock.ts';
+import type { KwRecord } from './core/record.ts';
+import { type Catalog, emptyCatalog, loadCatalog } from './enrich/catalog.ts';
+import { createEnricher } from './enrich/enrich.ts';
+import { sessionOf } from './enrich/sessions.ts';
+import { type FlushCounts, processFlush, repair, type Stages } from './pipeline.ts';
+import { loadSources } from './sources/registry.ts';
+import { type Engine, openEmbedded, openServer, type ServerOptions } from './store/client.ts';
+import { lockDataDir } from './store/lock.ts';
+import { migrate } from './store/migrate.ts';
+import { openStreamBook } from './store/streamBook.ts';
+
+export interface AppOptions {
+  readonly dataDir: string;
+  readonly anchorFile: string;
+  readonly catalogFile?: string;
+  readonly clock: Clock;
+  /** A ClickHouse server; absent = the embedded engine in `dataDir`. */
+  readonly server?: ServerOptions;
+}
+
+/** The whole program in one process: opened on a data directory, fed with records, closed in order. */
+export interface App {
+  readonly engine: Engine;
+  readonly catalog: Catalog;
+  /** Records whose derived rows a crash had lost, and that were derived again at start. */
+  readonly repaired: number;
+  deliver(records: readonly KwRecord[]): Promise<FlushCounts>;
+  ingestFile(path: string, options: IngestOptions): Promise<IngestSummary>;
+  close(): Promise<void>;
+}
+
+/** Opens the store, mends what a crash left, and is then ready for records. @throws KW_DATA_HELD, KW_CATALOG, KW_RULES */
+export async function openApp(options: AppOptions): Promise<App> {
+  const catalog = options.catalogFile === undefined ? emptyCatalog : loadCatalog(options.catalogFile);
+  const matcher = ruleMatcher();
+  const registry = await loadSources();
+  const release = lockDataDir(options.dataDir);
+  let engine: Engine | undefined;
+  try {
+    engine =
+      options.server === undefined
+        ? await openEmbedded(join(options.dataDir, 'store'))
+        : await openServer(options.server);
+    return await start(engine, { options, catalog, matcher, registry, release });
+  } catch (error) {
+    await engine?.close();
+    release();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly options: AppOptions;
+  readonly catalog: Catalog;
+  readonly matcher: ReturnType<typeof ruleMatcher>;
+  readonly registry: Awaited<ReturnType<typeof loadSources>>;
+  readonly release: () => void;
+}
+
+async function start(engine: Engine, { options, catalog, matcher, registry, release }: Parts): Promise<App> {
+  await migrate(engine);
+  const book = await openStreamBook(engine);
+  const reader = recordReader(book, registry);
+  const now = () => options.clock.now();
+  const stages: Stages = {
+    engine,
+    now,
+    writer: 0n,
+    understand: reader.understand,
+    leaf: reader.leaf,
+    enrich: createEnricher(catalog),
+    match: matcher.match,
+    rulesVersion: () => matcher.version,
+    session: (event) => {
+      const origin = sessionOf(event, event);
+      if (origin === undefined) return undefined;
+      const { stream, partition, epoch, offset, idx } = event;
+      return { ...origin, stream, partition, epoch, offset, idx };
+    },
+    extend: () => {},
+  };
+  const repaired = await repair(stages);
+  const deliver = (records: readonly KwRecord[]) => processFlush(records, stages);
+  return {
+    engine,
+    catalog,
+    repaired,
+    deliver,
+    ingestFile: (path, ingest) => ingestFile(path, ingest, { engine, book, now, deliver }),
+    async close() {
+      await engine.close();
+      release();
+    },
+  };
+}

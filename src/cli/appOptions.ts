@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { type App, openApp } from '../app.ts';
+import { systemClock } from '../core/clock.ts';
+import { KeywitnessError } from '../core/errors.ts';
+
+export interface DataOptions {
+  readonly data: string;
+  readonly catalog?: string;
+}
+
+/** `--data` and `--catalog`, as every command that opens the store takes them. */
+export function withDataOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--data <dir>', 'data directory of the embedded store')
+        .default('./.keywitness')
+        .env('KEYWITNESS_DATA'),
+    )
+    .addOption(
+      new Option('--catalog <file>', 'what the operator knows: catalog.yaml').env('KEYWITNESS_CATALOG'),
+    );
+}
+
+/** The append-only anchor lies outside the data directory: `DIR.anchor` beside it (docs/ledger.md). */
+export function anchorFile(dataDir: string): string {
+  return process.env.KEYWITNESS_ANCHOR_FILE ?? `${resolve(dataDir)}.anchor`;
+}
+
+/** @throws KW_DATA_MISSING: a command that reads must not make an empty store and call it intact. */
+export function requireStore(dataDir: string): void {
+  if (!existsSync(join(dataDir, 'store'))) {
+    throw new KeywitnessError(
+      'KW_DATA_MISSING',
+      `${resolve(dataDir)} holds none. Name the right one with --data, or make one with \`keywitness ingest FILE\`.`,
+    );
+  }
+}
+
+/** Opens the app on a data directory, runs, and closes it in order whatever happens. */
+export async function withApp<T>(options: DataOptions, run: (app: App) => Promise<T>): Promise<T> {
+  const app = await openApp({
+    dataDir: resolve(options.data),
+    anchorFile: anchorFile(options.data),
+    ...(options.catalog === undefined ? {} : { catalogFile: resolve(options.catalog) }),
+    clock: systemClock,
+  });
+  try {
+    return await run(app);
+  } finally {
+    await app.close();
+  }
+}

@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { errorTable, KeywitnessError } from '../core/errors.ts';
+import { packageRoot } from '../core/packageRoot.ts';
+import { demoCommand } from './demo.ts';
+import { ingestCommand } from './ingest.ts';
+import { printable } from './output.ts';
+
+/** Exit codes of `verify` for what every other command calls 2, 3 and 4 (docs/cli.md): there those are verdicts. */
+const verifyExit: Readonly<Record<number, number>> = { 2: 64, 3: 78, 4: 69 };
+
+function program(): Command {
+  const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  return new Command('keywitness')
+    .description('Audit-log pipeline for secrets: evidence, detections, alerts and access reviews.')
+    .version(version)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .showSuggestionAfterError(true)
+    .addCommand(demoCommand())
+    .addCommand(ingestCommand());
+}
+
+/** Runs one command line; returns the exit code of the table in docs/cli.md. */
+export async function runCli(argv: readonly string[]): Promise<number> {
+  const forVerify = (exit: number) => (argv[0] === 'verify' ? (verifyExit[exit] ?? exit) : exit);
+  const root = program();
+  for (const command of root.commands) inherit(command);
+  try {
+    await root.parseAsync([...argv], { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : 0;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0;
+      return forVerify(errorTable.KW_USAGE.exit);
+    }
+    if (error instanceof KeywitnessError) {
+      process.stderr.write(`${error.message.split('\n').map(printable).join('\n')}\n`);
+      return forVerify(error.exit);
+    }
+    throw error;
+  }
+}
+
+/** `exitOverride` and suggestions hold for one command: sub-commands made elsewhere need them too. */
+function inherit(command: Command): void {
+  command.exitOverride().showSuggestionAfterError(true);
+  for (const child of command.commands) inherit(child);
+}

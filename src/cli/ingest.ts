@@ -1,0 +1,81 @@
+import { Command, Option } from 'commander';
+import { KeywitnessError } from '../core/errors.ts';
+import { defaultStreamSettings } from '../sources/source.ts';
+import { type DataOptions, withApp, withDataOptions } from './appOptions.ts';
+import { printRows, processTerminal } from './output.ts';
+import { progressBar } from './progress.ts';
+
+interface IngestFlags extends DataOptions {
+  readonly source?: string;
+  readonly stream?: string;
+  readonly store: string;
+  readonly cluster: string;
+  readonly host: string;
+  readonly zone: string;
+  readonly kv2?: string[];
+  readonly asOf?: string;
+  readonly notify?: boolean;
+  readonly json?: boolean;
+}
+
+export function ingestCommand(): Command {
+  const command = new Command('ingest')
+    .description(
+      'Take in audit logs: NDJSON, JSON arrays and envelopes, gzipped or not. The same file twice adds nothing.',
+    )
+    .argument('<file...>', 'files, or - for standard input')
+    .option('--source <name>', 'the system all records are of (default: found record by record)')
+    .option('--stream <name>', "name of the stream (default: the file's base name)")
+    .option('--store <name>', 'name of the vault in canonical ids', defaultStreamSettings.store)
+    .option('--cluster <name>', 'name of the cluster in canonical ids', defaultStreamSettings.cluster)
+    .option('--host <name>', 'name of the host in canonical ids', defaultStreamSettings.host)
+    .option('--zone <zone>', 'IANA zone of times without one', defaultStreamSettings.zone)
+    .option('--kv2 <mount...>', 'mounts that are KV version 2 (default: judged by the path)')
+    .option(
+      '--as-of <time>',
+      "record time of a file's stream, ISO 8601; part of the evidence, fixed with the first ingest",
+    )
+    .option('--notify', 'also send the alerts found')
+    .addOption(new Option('--json', 'NDJSON also on a terminal'))
+    .addHelpText('after', '\nExample:\n  keywitness ingest --source vault audit.log.gz\n');
+  return withDataOptions(command).action(run);
+}
+
+async function run(files: string[], flags: IngestFlags): Promise<void> {
+  if (flags.stream !== undefined && files.length > 1) {
+    throw new KeywitnessError('KW_USAGE', '--stream names one stream: give one file with it.');
+  }
+  const asOf = flags.asOf === undefined ? 0 : Date.parse(flags.asOf);
+  if (Number.isNaN(asOf)) throw new KeywitnessError('KW_USAGE', `--as-of ${flags.asOf} is no ISO 8601 time.`);
+  const terminal = processTerminal(flags);
+  await withApp(flags, async (app) => {
+    const rows: object[] = [];
+    for (const file of files) {
+      const bar = progressBar(file);
+      const summary = await app.ingestFile(file, {
+        ...(flags.stream === undefined ? {} : { stream: flags.stream }),
+        source: flags.source ?? '',
+        settings: {
+          store: flags.store,
+          cluster: flags.cluster,
+          host: flags.host,
+          zone: flags.zone,
+          ...(flags.kv2 === undefined ? {} : { kv2: flags.kv2 }),
+        },
+        asOf,
+        onProgress: ({ read, total, records }) => bar.update(read, total, records),
+        onNewEpoch: (key) =>
+          terminal.err.write(
+            `${file}: what was stored of ${key.stream} is no longer what the file says; begun as epoch ${key.epoch}.\n`,
+          ),
+        onUnfinished: (offset, bytes) =>
+          terminal.err.write(
+            `${file}: the last line (byte ${offset}, ${bytes} bytes) has no end yet; left for the next run.\n`,
+          ),
+      });
+      bar.end();
+      rows.push(summary);
+    }
+    printRows(terminal, rows, ['stream', 'epoch', 'records', 'events', 'setAside', 'hits']);
+  });
+}

@@ -1,0 +1,5 @@
+#!/usr/bin/env -S UV_THREADPOOL_SIZE=16 node
+// Each embedded session holds a libuv thread (docs/store.md), and the pool's size is read before any code of ours runs.
+import { runCli } from './cli/cli.ts';
+
+process.exitCode = await runCli(process.argv.slice(2));
