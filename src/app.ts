@@ -7,9 +7,12 @@ import type { KwRecord } from './core/record.ts';
 import { type Catalog, emptyCatalog, loadCatalog } from './enrich/catalog.ts';
 import { createEnricher } from './enrich/enrich.ts';
 import { sessionOf } from './enrich/sessions.ts';
+import { openKeys } from './ledger/keys.ts';
+import { heartbeatIntervalMs, Ledger } from './ledger/ledger.ts';
 import { type FlushCounts, processFlush, repair, type Stages } from './pipeline.ts';
 import { loadSources } from './sources/registry.ts';
 import { type Engine, openEmbedded, openServer, type ServerOptions } from './store/client.ts';
+import { openLedgerStore } from './store/ledgerStore.ts';
 import { lockDataDir } from './store/lock.ts';
 import { migrate } from './store/migrate.ts';
 import { openStreamBook } from './store/streamBook.ts';
@@ -64,6 +67,12 @@ interface Parts {
 
 async function start(engine: Engine, { options, catalog, matcher, registry, release }: Parts): Promise<App> {
   await migrate(engine);
+  const ledger = await Ledger.open({
+    store: openLedgerStore(engine),
+    keys: openKeys(options.dataDir, process.env),
+    anchorFile: options.anchorFile,
+    clock: options.clock,
+  });
   const book = await openStreamBook(engine);
   const reader = recordReader(book, registry);
   const now = () => options.clock.now();
@@ -82,19 +91,40 @@ async function start(engine: Engine, { options, catalog, matcher, registry, rele
       const { stream, partition, epoch, offset, idx } = event;
       return { ...origin, stream, partition, epoch, offset, idx };
     },
-    extend: () => {},
+    extend: (key, leaves) => ledger.extend(key, leaves),
   };
+  await ledger.start();
   const repaired = await repair(stages);
+  const facts = () => ({ hashes: { rules: String(matcher.version), catalog: catalog.hash } });
+  const stopHeartbeat = every(heartbeatIntervalMs, options.clock, () => ledger.heartbeat(facts()));
   const deliver = (records: readonly KwRecord[]) => processFlush(records, stages);
   return {
     engine,
     catalog,
     repaired,
     deliver,
-    ingestFile: (path, ingest) => ingestFile(path, ingest, { engine, book, now, deliver }),
+    ingestFile: (path, ingest) => ingestFile(path, ingest, { engine, book, ledger, now, deliver }),
     async close() {
+      await stopHeartbeat();
+      await ledger.stop(facts());
       await engine.close();
       release();
     },
+  };
+}
+
+/** Runs again and again with a pause between, until the returned function has stopped it. */
+function every(pauseMs: number, clock: Clock, run: () => Promise<void>): () => Promise<void> {
+  const stop = new AbortController();
+  const loop = (async () => {
+    for (;;) {
+      await clock.sleep(pauseMs, stop.signal);
+      if (stop.signal.aborted) return;
+      await run();
+    }
+  })();
+  return async () => {
+    stop.abort();
+    await loop;
   };
 }

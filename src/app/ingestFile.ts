@@ -2,6 +2,7 @@ import { KeywitnessError } from '../core/errors.ts';
 import { type KwRecord, type StreamKey, streamKeyText } from '../core/record.ts';
 import { type FileInput, fileStreamName, openFile } from '../intake/file.ts';
 import { leafHash } from '../ledger/leaf.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import type { FlushCounts } from '../pipeline.ts';
 import type { StreamSettings } from '../sources/source.ts';
 import type { Engine } from '../store/client.ts';
@@ -29,6 +30,7 @@ export interface IngestSummary extends FlushCounts {
 export interface IngestParts {
   readonly engine: Engine;
   readonly book: StreamBook;
+  readonly ledger: Ledger;
   readonly now: () => number;
   readonly deliver: (records: readonly KwRecord[]) => Promise<FlushCounts>;
 }
@@ -119,6 +121,12 @@ async function readInto(
   parts: IngestParts,
 ): Promise<IngestSummary> {
   const asOf = parts.book.of(key)?.as_of ?? options.asOf;
+  // Before the first record: `verify` reads the records as this leaf of the meta-log says.
+  await parts.ledger.bind(key, {
+    transport: 'file',
+    source: options.source,
+    settings: { ...options.settings },
+  });
   await parts.book.bind({
     ...key,
     transport: 'file',
@@ -143,5 +151,6 @@ async function readInto(
     counts.hits += added.hits;
     options.onProgress?.({ ...input.progress(), records: counts.records });
   }
+  parts.ledger.endStream(key);
   return { stream: key.stream, epoch: key.epoch, ...counts };
 }
