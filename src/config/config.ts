@@ -1,0 +1,273 @@
+import { readFileSync } from 'node:fs';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import { KeywitnessError } from '../core/errors.ts';
+import { packageRoot } from '../core/packageRoot.ts';
+import { Secret } from '../core/secret.ts';
+import {
+  compileSchema,
+  type Diagnostic,
+  diagnosticsText,
+  didYouMean,
+  type PositionedYaml,
+  parsePositioned,
+  schemaDiagnostics,
+} from './diagnostics.ts';
+import type { ConfigDocument, ListenDocument, StreamDocument } from './document.ts';
+import { isLoopback, parseAddress } from './listen.ts';
+import { substitute } from './substitute.ts';
+
+/** Where a server listens. Beyond loopback only with TLS or an explicit `insecure`. */
+export interface Listen {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly insecure: boolean;
+}
+
+/** A topic or HTTP stream, and how its bytes are to be read. */
+export interface StreamConfig {
+  readonly name: string;
+  /** Absent = each record is looked at. */
+  readonly source?: string;
+  readonly settings: {
+    readonly store: string;
+    readonly cluster: string;
+    readonly host: string;
+    readonly zone: string;
+    readonly kv2?: readonly string[];
+  };
+}
+
+export interface KafkaConfig {
+  readonly brokers: readonly string[];
+  readonly groupId: string;
+  readonly topics: readonly StreamConfig[];
+  /** Paths of PEM files, or true for the system's authorities. */
+  readonly ssl?: true | { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  readonly sasl?: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    readonly username: string;
+    readonly password: Secret;
+  };
+}
+
+export interface Config {
+  /** The file it came from; paths in it start from its folder. */
+  readonly file: string;
+  readonly data: string;
+  readonly anchor: string;
+  readonly catalog?: string;
+  /** Absent = the rules that come with Keywitness. */
+  readonly rules?: readonly string[];
+  readonly cluster: string;
+  readonly listen: Listen;
+  readonly kafka?: KafkaConfig;
+  /** Absent = the embedded engine. */
+  readonly store?: {
+    readonly url: string;
+    readonly user: string;
+    readonly password: Secret;
+    readonly database: string;
+  };
+  readonly http?: Listen & {
+    readonly streams: readonly (StreamConfig & { readonly tokens: readonly string[] })[];
+  };
+  readonly notify: {
+    readonly slack?: { readonly token: Secret; readonly channel: string; readonly apiUrl?: string };
+    /** `smtp` is a URL that may hold a password. */
+    readonly email?: {
+      readonly smtp: Secret;
+      readonly from: string;
+      readonly to: readonly string[];
+      readonly insecure: boolean;
+    };
+  };
+}
+
+export interface ConfigOptions {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Names of the sources there are, to catch a slip before anything starts. */
+  readonly sources?: readonly string[];
+}
+
+export const configSchema = JSON.parse(
+  readFileSync(`${packageRoot}schemas/config.schema.json`, 'utf8'),
+) as object;
+const validate = compileSchema<ConfigDocument>(configSchema);
+
+/** Health and metrics: on loopback, on a port that no well-known service has. */
+const listenDefault = '127.0.0.1:9473';
+
+/** The configuration, or all that is wrong with it and where. */
+export function parseConfig(
+  text: string,
+  file: string,
+  options: ConfigOptions = {},
+): { config?: Config; diagnostics: readonly Diagnostic[]; isListenOnly: boolean } {
+  const yaml = parsePositioned(text, file);
+  const wrong = (diagnostics: readonly Diagnostic[]) => ({ diagnostics, isListenOnly: false });
+  if (yaml.diagnostics.length > 0) return wrong(yaml.diagnostics);
+  const found: Diagnostic[] = [];
+  const say = (path: readonly (string | number)[], message: string) =>
+    void found.push(yaml.diagnostic(path, message));
+  const folder = dirname(resolve(file));
+  const value = substitute(yaml.value ?? {}, { env: options.env ?? process.env, folder, say });
+  if (!validate(value)) return wrong([...found, ...schemaDiagnostics(yaml, validate.errors ?? [])]);
+  found.push(...sourceChecks(value, yaml, options.sources));
+  const listening = listenChecks(value, yaml);
+  const diagnostics = [...found, ...listening];
+  if (diagnostics.length > 0) return { diagnostics, isListenOnly: found.length === 0 };
+  return { config: configOf(value, file, folder), diagnostics, isListenOnly: false };
+}
+
+/** Reads and checks a configuration file. Throws KW_CONFIG, or KW_LISTEN when only an address is wrong. */
+export function loadConfig(path: string, options: ConfigOptions = {}): Config {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new KeywitnessError('KW_CONFIG', `${path} cannot be read. \`keywitness config init\` writes one.`, {
+      cause,
+    });
+  }
+  const { config, diagnostics, isListenOnly } = parseConfig(text, path, options);
+  if (config) return config;
+  throw new KeywitnessError(isListenOnly ? 'KW_LISTEN' : 'KW_CONFIG', `\n${diagnosticsText(diagnostics)}`);
+}
+
+function sourceChecks(
+  document: ConfigDocument,
+  yaml: PositionedYaml,
+  sources: readonly string[] | undefined,
+): Diagnostic[] {
+  if (!sources) return [];
+  const lists = [
+    ['kafka', 'topics', document.kafka?.topics ?? []],
+    ['http', 'streams', document.http?.streams ?? []],
+  ] as const;
+  return lists.flatMap(([section, key, streams]) =>
+    streams.flatMap(({ source }, i) => {
+      if (source === undefined || sources.includes(source)) return [];
+      const message = `there is no source \`${source}\`${didYouMean(source, sources)}`;
+      return [yaml.diagnostic([section, key, i, 'source'], message)];
+    }),
+  );
+}
+
+function listenChecks(document: ConfigDocument, yaml: PositionedYaml): Diagnostic[] {
+  const out: Diagnostic[] = [];
+  const check = (
+    address: string,
+    safe: { tls?: unknown; insecure?: boolean },
+    path: readonly (string | number)[],
+  ) => {
+    const { host, port } = parseAddress(address);
+    if (port > 65535) out.push(yaml.diagnostic(path, `there is no port ${port}`));
+    else if (!isLoopback(host) && safe.tls === undefined && safe.insecure !== true) {
+      const message = `\`${address}\` can be reached from outside: give \`tls\`, or say \`insecure: true\``;
+      out.push(yaml.diagnostic(path, message));
+    }
+  };
+  const { listen, http } = document;
+  if (typeof listen === 'string') check(listen, {}, ['listen']);
+  else if (listen) check(listen.address, listen, ['listen', 'address']);
+  if (http) check(http.listen, http, ['http', 'listen']);
+  return out;
+}
+
+function configOf(d: ConfigDocument, file: string, folder: string): Config {
+  const path = (p: string) => (isAbsolute(p) ? p : resolve(folder, p));
+  const cluster = d.cluster ?? 'main';
+  const data = path(d.data ?? './.keywitness');
+  const listen = typeof d.listen === 'object' ? d.listen : { address: d.listen ?? listenDefault };
+  return {
+    file,
+    data,
+    anchor: d.anchor === undefined ? `${data}.anchor` : path(d.anchor),
+    ...(d.catalog === undefined ? {} : { catalog: path(d.catalog) }),
+    ...(d.rules === undefined ? {} : { rules: d.rules.map(path) }),
+    cluster,
+    listen: listenOf(listen, path),
+    ...(d.kafka === undefined ? {} : { kafka: kafkaOf(d.kafka, cluster, path) }),
+    ...(d.store === undefined ? {} : { store: storeOf(d.store) }),
+    ...(d.http === undefined ? {} : { http: httpOf(d.http, cluster, path) }),
+    notify: notifyOf(d.notify ?? {}),
+  };
+}
+
+type PathOf = (p: string) => string;
+
+function listenOf(listen: ListenDocument, path: PathOf): Listen {
+  const tls = listen.tls && { cert: path(listen.tls.cert), key: path(listen.tls.key) };
+  return { ...parseAddress(listen.address), ...(tls ? { tls } : {}), insecure: listen.insecure === true };
+}
+
+function streamOf(d: StreamDocument, cluster: string): StreamConfig {
+  return {
+    name: d.name,
+    ...(d.source === undefined ? {} : { source: d.source }),
+    settings: {
+      store: d.store ?? 'main',
+      cluster: d.cluster ?? cluster,
+      host: d.host ?? 'main',
+      zone: d.zone ?? 'UTC',
+      ...(d.kv2 === undefined ? {} : { kv2: d.kv2 }),
+    },
+  };
+}
+
+function kafkaOf(d: NonNullable<ConfigDocument['kafka']>, cluster: string, path: PathOf): KafkaConfig {
+  const { ssl, sasl } = d;
+  const files =
+    typeof ssl === 'object'
+      ? {
+          ...(ssl.ca === undefined ? {} : { ca: path(ssl.ca) }),
+          ...(ssl.cert === undefined ? {} : { cert: path(ssl.cert) }),
+          ...(ssl.key === undefined ? {} : { key: path(ssl.key) }),
+        }
+      : undefined;
+  return {
+    brokers: d.brokers,
+    groupId: d.groupId ?? 'keywitness',
+    topics: d.topics.map((t) => streamOf(t, cluster)),
+    ...(ssl === true ? { ssl } : files ? { ssl: files } : {}),
+    ...(sasl ? { sasl: { ...sasl, password: new Secret(sasl.password) } } : {}),
+  };
+}
+
+function storeOf(d: NonNullable<ConfigDocument['store']>): NonNullable<Config['store']> {
+  return {
+    url: d.url,
+    user: d.user ?? 'default',
+    password: new Secret(d.password ?? ''),
+    database: d.database ?? 'kw',
+  };
+}
+
+function httpOf(
+  d: NonNullable<ConfigDocument['http']>,
+  cluster: string,
+  path: PathOf,
+): NonNullable<Config['http']> {
+  return {
+    ...listenOf({ ...d, address: d.listen }, path),
+    streams: d.streams.map((s) => ({ ...streamOf(s, cluster), tokens: s.tokens })),
+  };
+}
+
+function notifyOf(d: NonNullable<ConfigDocument['notify']>): Config['notify'] {
+  const { slack, email } = d;
+  return {
+    ...(slack ? { slack: { ...slack, token: new Secret(slack.token) } } : {}),
+    ...(email
+      ? {
+          email: {
+            smtp: new Secret(email.smtp),
+            from: email.from,
+            to: typeof email.to === 'string' ? [email.to] : email.to,
+            insecure: email.insecure === true,
+          },
+        }
+      : {}),
+  };
+}
