@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { type IngestOptions, type IngestSummary, ingestFile } from './app/ingestFile.ts';
 import { recordReader } from './app/recordReader.ts';
 import { ruleMatcher } from './app/ruleMatcher.ts';
@@ -11,7 +10,7 @@ import { openKeys } from './ledger/keys.ts';
 import { heartbeatIntervalMs, Ledger } from './ledger/ledger.ts';
 import { type FlushCounts, processFlush, repair, type Stages } from './pipeline.ts';
 import { loadSources } from './sources/registry.ts';
-import { type Engine, openEmbedded, openServer, type ServerOptions } from './store/client.ts';
+import type { Engine } from './store/client.ts';
 import { openLedgerStore } from './store/ledgerStore.ts';
 import { lockDataDir } from './store/lock.ts';
 import { migrate } from './store/migrate.ts';
@@ -22,8 +21,8 @@ export interface AppOptions {
   readonly anchorFile: string;
   readonly catalogFile?: string;
   readonly clock: Clock;
-  /** A ClickHouse server; absent = the embedded engine in `dataDir`. */
-  readonly server?: ServerOptions;
+  /** The embedded engine or a server: opened once the data directory is this process's own. */
+  readonly openStore: () => Promise<Engine>;
 }
 
 /** The whole program in one process: opened on a data directory, fed with records, closed in order. */
@@ -45,10 +44,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const release = lockDataDir(options.dataDir);
   let engine: Engine | undefined;
   try {
-    engine =
-      options.server === undefined
-        ? await openEmbedded(join(options.dataDir, 'store'))
-        : await openServer(options.server);
+    engine = await options.openStore();
     return await start(engine, { options, catalog, matcher, registry, release });
   } catch (error) {
     await engine?.close();

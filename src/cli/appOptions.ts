@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { type App, openApp } from '../app.ts';
 import { systemClock } from '../core/clock.ts';
 import { KeywitnessError } from '../core/errors.ts';
+import { openEmbedded } from '../store/client.ts';
 
 export interface DataOptions {
   readonly data: string;
@@ -45,6 +46,7 @@ export async function withApp<T>(options: DataOptions, run: (app: App) => Promis
     anchorFile: anchorFile(options.data),
     ...(options.catalog === undefined ? {} : { catalogFile: resolve(options.catalog) }),
     clock: systemClock,
+    openStore: () => openEmbedded(join(resolve(options.data), 'store')),
   });
   try {
     return await run(app);
