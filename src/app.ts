@@ -3,6 +3,8 @@ import { recordReader } from './app/recordReader.ts';
 import { ruleMatcher } from './app/ruleMatcher.ts';
 import type { Clock } from './core/clock.ts';
 import type { KwRecord } from './core/record.ts';
+import { loadRuleFolder, shippedRules } from './detect/ruleFolder.ts';
+import type { CompiledSet } from './detect/sigma/sigma.ts';
 import { type Catalog, emptyCatalog, loadCatalog } from './enrich/catalog.ts';
 import { createEnricher } from './enrich/enrich.ts';
 import { sessionOf } from './enrich/sessions.ts';
@@ -20,6 +22,8 @@ export interface AppOptions {
   readonly dataDir: string;
   readonly anchorFile: string;
   readonly catalogFile?: string;
+  /** Default: the rules that ship with the product. */
+  readonly ruleFolder?: string;
   readonly clock: Clock;
   /** The embedded engine or a server: opened once the data directory is this process's own. */
   readonly openStore: () => Promise<Engine>;
@@ -39,13 +43,13 @@ export interface App {
 /** Opens the store, mends what a crash left, and is then ready for records. @throws KW_DATA_HELD, KW_CATALOG, KW_RULES */
 export async function openApp(options: AppOptions): Promise<App> {
   const catalog = options.catalogFile === undefined ? emptyCatalog : loadCatalog(options.catalogFile);
-  const matcher = ruleMatcher();
+  const rules = loadRuleFolder(options.ruleFolder ?? shippedRules);
   const registry = await loadSources();
   const release = lockDataDir(options.dataDir);
   let engine: Engine | undefined;
   try {
     engine = await options.openStore();
-    return await start(engine, { options, catalog, matcher, registry, release });
+    return await start(engine, { options, catalog, rules, registry, release });
   } catch (error) {
     await engine?.close();
     release();
@@ -56,12 +60,12 @@ export async function openApp(options: AppOptions): Promise<App> {
 interface Parts {
   readonly options: AppOptions;
   readonly catalog: Catalog;
-  readonly matcher: ReturnType<typeof ruleMatcher>;
+  readonly rules: CompiledSet;
   readonly registry: Awaited<ReturnType<typeof loadSources>>;
   readonly release: () => void;
 }
 
-async function start(engine: Engine, { options, catalog, matcher, registry, release }: Parts): Promise<App> {
+async function start(engine: Engine, { options, catalog, rules, registry, release }: Parts): Promise<App> {
   await migrate(engine);
   const ledger = await Ledger.open({
     store: openLedgerStore(engine),
@@ -79,8 +83,8 @@ async function start(engine: Engine, { options, catalog, matcher, registry, rele
     understand: reader.understand,
     leaf: reader.leaf,
     enrich: createEnricher(catalog),
-    match: matcher.match,
-    rulesVersion: () => matcher.version,
+    match: ruleMatcher(rules),
+    rulesVersion: () => rules.version,
     session: (event) => {
       const origin = sessionOf(event, event);
       if (origin === undefined) return undefined;
@@ -91,7 +95,7 @@ async function start(engine: Engine, { options, catalog, matcher, registry, rele
   };
   await ledger.start();
   const repaired = await repair(stages);
-  const facts = () => ({ hashes: { rules: String(matcher.version), catalog: catalog.hash } });
+  const facts = () => ({ hashes: { rules: String(rules.version), catalog: catalog.hash } });
   const stopHeartbeat = every(heartbeatIntervalMs, options.clock, () => ledger.heartbeat(facts()));
   const deliver = (records: readonly KwRecord[]) => processFlush(records, stages);
   return {

@@ -1,62 +1,93 @@
 import { createHash } from 'node:crypto';
-import type { Level, Signal } from '../core/signal.ts';
+import type { Signal } from '../core/signal.ts';
+import { hitEvent } from './hitFields.ts';
 import type { ObservedEvent } from './observed.ts';
+import {
+  type CompiledSet,
+  type Correlation,
+  createCorrelator,
+  type Firing,
+  type Rule,
+} from './sigma/sigma.ts';
 
-/** What the detector needs to know of a rule to turn a hit into a signal. */
-export interface SignalRule {
-  readonly id: string;
-  readonly title: string;
-  readonly level: Level;
-  readonly advice: string;
-  /** Fields (ours) whose first present value is the entity a signal is about. */
-  readonly group: readonly (keyof ObservedEvent & string)[];
-}
-
-/** A correlation that fired: the rule, and the events that made it fire, in event-time order. */
-export interface Firing {
-  readonly rule: SignalRule;
-  readonly events: readonly ObservedEvent[];
-  readonly count: number;
-  readonly sentence: string;
-}
-
-/** A signal carries the events that made it, up to this many: enough to score and to read, small enough to store. */
+/** A signal carries this many of its events: enough to score and to read, small enough to store. */
 const eventsMax = 200;
 
-/** A hit of a detection rule is a signal by itself. */
-export function hitSignal(rule: SignalRule, event: ObservedEvent): Signal {
-  return signal('rule', rule, entityOf(rule, event), [event], 1, hitSentence(event));
+/** A baseline as the detector drives it: events in order of event time in, what left it out. */
+export interface Baseline {
+  push(event: ObservedEvent): readonly Signal[];
+  /** Event time has come this far: closes windows and notices absences. */
+  advance(timeMs: number): readonly Signal[];
 }
 
-export function firingSignal(firing: Firing): Signal {
-  const last = firing.events.at(-1);
-  if (last === undefined) throw new Error(`${firing.rule.id} fired without an event`);
-  return signal(
-    'correlation',
-    firing.rule,
-    entityOf(firing.rule, last),
-    firing.events,
-    firing.count,
-    firing.sentence,
-  );
+/** Detection over time: hits, correlations and baselines over events in order of event time. */
+export interface Detector {
+  push(event: ObservedEvent): Signal[];
+  /** Event time has come this far, events or not. */
+  advance(timeMs: number): Signal[];
 }
 
-function signal(
+export function createDetector(set: CompiledSet, baselines: readonly Baseline[]): Detector {
+  const rules = new Map(set.rules.map((r) => [r.id, r]));
+  const correlator = createCorrelator<ObservedEvent>(set);
+  const firings = (found: readonly Firing<ObservedEvent>[]) =>
+    found.filter((f) => f.correlation.alerts).map(firingSignal);
+  return {
+    push(event) {
+      const signals: Signal[] = [];
+      for (const hit of event.ruleHits) {
+        const rule = rules.get(hit.rule);
+        // A rule that was removed since: its old hits stay in the store and speak no more.
+        if (rule === undefined) continue;
+        if (rule.alerts) signals.push(hitSignal(rule, event));
+        signals.push(
+          ...firings(
+            correlator.push({ rule, timeMs: event.timeMs, event: hitEvent(rule, hit.fields), ref: event }),
+          ),
+        );
+      }
+      for (const baseline of baselines) signals.push(...baseline.push(event));
+      return signals;
+    },
+    advance(timeMs) {
+      return [
+        ...firings(correlator.advance(timeMs)),
+        ...baselines.flatMap((baseline) => [...baseline.advance(timeMs)]),
+      ];
+    },
+  };
+}
+
+function hitSignal(rule: Rule, event: ObservedEvent): Signal {
+  const who = event.actor_name || event.actor_id || event.target_actor || 'an unidentified caller';
+  const from = event.src_ip === '' ? '' : ` from ${event.src_ip}`;
+  const sentence = `${who}: ${event.operation || event.action} of ${event.object_id || 'no named object'}${from}, ${event.outcome}`;
+  return signalOf('rule', rule, [event], 1, sentence);
+}
+
+function firingSignal(firing: Firing<ObservedEvent>): Signal {
+  const { correlation, count, refs, first, last } = firing;
+  const what = correlation.type === 'value_count' ? `distinct ${correlation.fields.join(', ')}` : 'events';
+  const minutes = Math.max(1, Math.round((last - first) / 60_000));
+  const threshold = correlation.criteria.map((c) => `${c.op} ${c.value}`).join(' and ');
+  const sentence = `${count} ${what} in ${minutes} min (the rule fires at ${threshold} in ${correlation.timespanMs / 60_000} min)`;
+  return signalOf('correlation', correlation, refs, count, sentence);
+}
+
+function signalOf(
   kind: Signal['kind'],
-  rule: SignalRule,
-  group: string,
+  rule: Rule | Correlation,
   events: readonly ObservedEvent[],
   seen: number,
   sentence: string,
 ): Signal {
-  const first = events[0] as ObservedEvent;
-  const last = events.at(-1) as ObservedEvent;
+  const first = events[0];
+  const last = events.at(-1);
+  if (first === undefined || last === undefined) throw new Error(`${rule.id} found something in no event`);
+  const group = entityOf(rule, last);
   const kept = events.slice(-eventsMax);
   return {
-    id: createHash('sha256')
-      .update(`signal-v1\0${rule.id}\0${group}\0${last.ref}`)
-      .digest('hex')
-      .slice(0, 32),
+    id: signalId(rule.id, group, last.ref),
     kind,
     rule: rule.id,
     title: rule.title,
@@ -66,8 +97,8 @@ function signal(
     first: first.timeMs,
     last: last.timeMs,
     time: last.timeMs,
-    identity: last.identity,
-    identityName: last.actor_name,
+    identity: last.identity || last.actor_id,
+    identityName: last.actor_name || last.target_actor,
     secret: last.secret,
     srcIps: unique(kept.map((e) => e.src_ip)),
     sessions: unique(kept.map((e) => e.session_id)),
@@ -79,21 +110,20 @@ function signal(
   };
 }
 
+/** The same whenever the same events are evaluated again: rule, entity and completing event. */
+export function signalId(rule: string, group: string, ref: string): string {
+  return createHash('sha256').update(`signal-v1\0${rule}\0${group}\0${ref}`).digest('hex').slice(0, 32);
+}
+
 /** The entity: the rule's own choice, else whoever did it, else where it came from, else what it touched. */
-function entityOf(rule: SignalRule, event: ObservedEvent): string {
+function entityOf(rule: Rule | Correlation, event: ObservedEvent): string {
   for (const field of rule.group) {
-    const value = event[field];
+    const value: unknown = (event as unknown as Record<string, unknown>)[field.replace(/^kw\./, '')];
     if (typeof value === 'string' && value !== '') return value;
   }
   return (
     event.identity || event.actor_id || event.target_actor || event.src_ip || event.object_id || event.source
   );
-}
-
-function hitSentence(event: ObservedEvent): string {
-  const who = event.actor_name || event.actor_id || event.target_actor || 'an unidentified caller';
-  const from = event.src_ip === '' ? '' : ` from ${event.src_ip}`;
-  return `${who} did ${event.operation || event.action} on ${event.object_id || 'no named object'}${from}: ${event.outcome}.`;
 }
 
 function unique(values: readonly string[]): string[] {
