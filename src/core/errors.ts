@@ -8,6 +8,7 @@ export const errorTable = {
   KW_SOURCE_UNKNOWN: { exit: 2, sentence: 'There is no source of that name.' },
   KW_EVENT_UNKNOWN: { exit: 2, sentence: 'There is no such event in the store.' },
   KW_QUERY_REFUSED: { exit: 2, sentence: 'The query is not one read-only statement.' },
+  KW_QUERY_FAILED: { exit: 2, sentence: 'The query could not be answered.' },
   KW_CONFIG: { exit: 3, sentence: 'The configuration is wrong.' },
   KW_CATALOG: { exit: 3, sentence: 'The catalog is wrong.' },
   KW_RULES: { exit: 3, sentence: 'A rule file does not load.' },

@@ -33,7 +33,33 @@ export interface Engine {
     rows: RowBinaryWriter,
     token: string,
   ): Promise<void>;
+  /**
+   * One statement that readOnly.ts accepted, on a session of its own under limits and `readonly = 1`; names
+   * without a database are tables of `kw`. Nothing set here outlives the call.
+   */
+  readOnly(sql: string, format: ReadFormat, limits: ReadLimits): Promise<string>;
   close(): Promise<void>;
+}
+
+export type ReadFormat = 'JSONEachRow' | 'CSVWithNames' | 'TabSeparatedWithNames' | 'TabSeparatedRaw';
+
+export interface ReadLimits {
+  readonly maxExecutionSeconds: number;
+  readonly maxResultRows: number;
+  readonly maxResultBytes: number;
+  readonly maxMemoryBytes: number;
+}
+
+function limitSettings(limits: ReadLimits): Record<string, string> {
+  return {
+    max_execution_time: String(limits.maxExecutionSeconds),
+    max_result_rows: String(limits.maxResultRows),
+    max_result_bytes: String(limits.maxResultBytes),
+    max_memory_usage: String(limits.maxMemoryBytes),
+    result_overflow_mode: 'throw',
+    allow_ddl: '0',
+    allow_introspection_functions: '0',
+  };
 }
 
 export interface ServerOptions {
@@ -93,6 +119,22 @@ export async function openEmbedded(directory: string): Promise<Engine> {
           rmSync(file, { force: true });
         }
       }),
+    readOnly: (sql, format, limits) =>
+      guarded(where, async () => {
+        const session = connect();
+        try {
+          // In the embedded engine the database `default` is the host's file system (docs/store.md).
+          await session.command({ query: 'USE kw' });
+          const assignments = Object.entries(limitSettings(limits)).map(
+            ([name, value]) => `${name} = '${value}'`,
+          );
+          await session.command({ query: `SET ${assignments.join(', ')}` });
+          await session.command({ query: 'SET readonly = 1' });
+          return await (await session.query({ query: sql, format })).text();
+        } finally {
+          await session.close();
+        }
+      }),
     async close() {
       await writer.close();
       await reader.close();
@@ -121,6 +163,22 @@ export async function openServer(options: ServerOptions): Promise<Engine> {
           values: Readable.from([rows.bytes()], { objectMode: false }),
         });
         result.stream.resume();
+      }),
+    readOnly: (sql, format, limits) =>
+      guarded(where, async () => {
+        // Over HTTP settings are the request's own and end with it.
+        const session = createClient({
+          url: options.url,
+          username: options.user,
+          password: options.password.reveal(),
+          database: 'kw',
+          clickhouse_settings: { ...limitSettings(limits), readonly: '1' },
+        });
+        try {
+          return await (await session.query({ query: sql, format })).text();
+        } finally {
+          await session.close();
+        }
       }),
     close: () => client.close(),
   };
