@@ -6,7 +6,7 @@ import { exactly, type Parsed, parseText } from './reading/parse.ts';
 import { droppedFor, quarantinedFor } from './reading/reasons.ts';
 import { failed, type Read, readText, withoutPrefix } from './reading/text.ts';
 import { redact, type Survey, survey } from './redaction/redact.ts';
-import { shapesWithout } from './redaction/shapes.ts';
+import { type ShapeTest, shapesWithout } from './redaction/shapes.ts';
 import { detectSources, type RegisteredSource, type SourceRegistry } from './registry.ts';
 import type { Normalised, SecretPlace, StreamSettings } from './source.ts';
 
@@ -111,7 +111,7 @@ function understandPart(
   if (!isObject(native)) return quarantinedFor('schema', 'not an object');
   const shapes = shapesWithout(adapter.identifierShapes);
   const places = adapter.secretPlaces?.(native) ?? noPlaces;
-  const isClean = !surveyed.hasSecret && places.length === 0 && !mayHoldSecret(context.text, shapes.begins);
+  const isClean = !surveyed.hasSecret && places.length === 0 && !mayHoldSecret(context.text, shapes);
   const redacted = isClean ? undefined : redact(native, places, shapes);
   const shown = redacted === undefined ? native : redacted.value;
 
@@ -133,8 +133,8 @@ function understandPart(
 }
 
 /** An escaped printable character could hide a shape from the search: then every string is looked at. */
-function mayHoldSecret(text: string, begins: RegExp): boolean {
-  return begins.test(text) || (text.includes('\\u00') && /\\u00[2-7]/.test(text));
+function mayHoldSecret(text: string, shapes: ShapeTest): boolean {
+  return shapes.mayHold(text) || (text.includes('\\u00') && /\\u00[2-7]/.test(text));
 }
 
 /** Where the schema was not met. The schema's own path holds no value of the record; the instance's may. */

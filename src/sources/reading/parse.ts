@@ -44,11 +44,9 @@ function isSuspect(text: string): boolean {
  */
 function countKeyColons(text: string): number {
   let count = 0;
-  let before = 0;
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c === 0x3a && (before === 0x22 || before <= 0x20)) count++;
-    before = c;
+  for (let i = text.indexOf(':'); i !== -1; i = text.indexOf(':', i + 1)) {
+    const before = text.charCodeAt(i - 1);
+    if (before === 0x22 || before <= 0x20) count++;
   }
   return count;
 }
