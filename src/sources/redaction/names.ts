@@ -8,7 +8,7 @@ const sensitiveEnd =
   /(?:password|passwd|passphrase|pwd|secret|secretkey|privatekey|apikey|accesskey|secretaccesskey|token|tokens|jwt|otp|signature|sig|authorization|cookie|credential|secretid|secretstring|secretbinary|plaintext|connectionstring)$/;
 /** End like the above and name a page, a try or a kind, not a secret. */
 const harmless =
-  /^(?:next|continuation|pagination|marker|clientrequest|idempotency|client|page|sync|resume|upload)token$|(?:secretid|token|key)accessor$|^(?:secretid|accesskeyid)$/;
+  /^(?:http|next|continuation|pagination|marker|clientrequest|idempotency|client|page|sync|resume|upload)tokens?$|(?:secretid|token|key)accessor$|^(?:secretid|accesskeyid)$/;
 
 /** Keys repeat from record to record; those that hold a secret are never kept. */
 const known = new Map<string, KeyKind>();
@@ -38,7 +38,7 @@ export function isSecretValue(value: unknown): value is string {
   if (typeof value !== 'string' || value.length < 4) return false;
   if (value.startsWith('hmac-sha256:')) return false;
   if (isId(value) || /^(?:\/|\.\/|https?:\/\/[^@]*$)/.test(value)) return false;
-  return !/^(?:true|false|null|none|\d+|\*+|x+|\[?masked\]?|\[?redacted\]?|hidden_due_to_security_reasons)$/i.test(
+  return !/^(?:true|false|null|none|\d+|\*+|x+|\[?masked\]?|\[?redacted\]?|<.*>|hidden_due_to_security_reasons)$/i.test(
     value,
   );
 }

@@ -81,19 +81,28 @@ function isPasswordLike(word: string): boolean {
   return /[a-z]/.test(word) && /[A-Z]/.test(word) && /\d/.test(word);
 }
 
-/** 20 letters or more of mixed case with digits among them, whose class changes at least at every third. */
+/**
+ * 20 letters or more of mixed case with digits among them, whose class changes at least at every fourth;
+ * a capital before small letters is how words begin and no change.
+ */
 function isRandom(word: string): boolean {
   if (word.length < 20 || !/^[A-Za-z0-9+/_=-]+$/.test(word)) return false;
   if (!/[a-z]/.test(word) || !/[A-Z]/.test(word) || !/\d/.test(word)) return false;
   let changes = 0;
-  for (let i = 1; i < word.length; i++) if (classOf(word, i) !== classOf(word, i - 1)) changes++;
-  return changes * 3 >= word.length;
+  for (let i = 1; i < word.length; i++) {
+    const [before, here] = [classOf(word, i - 1), classOf(word, i)];
+    if (before !== here && !(before === upper && here === lower)) changes++;
+  }
+  return changes * 4 >= word.length;
 }
+
+const lower = 1;
+const upper = 2;
 
 function classOf(word: string, i: number): number {
   const c = word.charCodeAt(i);
-  if (c >= 97) return 1;
-  if (c >= 65) return 2;
+  if (c >= 97) return lower;
+  if (c >= 65) return upper;
   return c >= 48 && c <= 57 ? 3 : 4;
 }
 
