@@ -148,13 +148,9 @@ function deriveRecord({ record, ingestedAt }: RecordRow, stages: Stages, into: D
       into.setAside.push({ ...at, outcome: part.kind, reason: part.reason, detail: part.detail ?? '' });
       continue;
     }
-    const event: StoredEvent = {
-      ...part.value.event,
-      ...stages.enrich(part.value.event),
-      ...at,
-      hits: [],
-      rules_version: stages.rulesVersion(),
-    };
+    const event = part.value.event as StoredEvent;
+    Object.assign(event, stages.enrich(event), at);
+    event.rules_version = stages.rulesVersion();
     for (const hit of stages.match(event, part.value.redacted)) {
       event.hits.push(hit.rule);
       into.hits.push({

@@ -108,8 +108,16 @@ export interface StoredEvent extends AuditEvent, Enrichment {
   writer: bigint;
 }
 
-/** Every field absent. One shape for all events keeps property access monomorphic on the hot path. */
+/**
+ * Every field absent. The object has the stored event's fields from the beginning, so that later stages fill it
+ * in place: copying seventy fields into a wider object cost more than parsing the record (27 µs against 5).
+ */
 export function blankEvent(): AuditEvent {
+  return blankStoredEvent();
+}
+
+/** The same, typed as what it becomes. */
+export function blankStoredEvent(): StoredEvent {
   // biome-ignore format: one field a line would hide the shape
   return {
     time: 0n, time_quality: '', source: '', format: '', adapter: 0, logsource: '',
@@ -121,6 +129,9 @@ export function blankEvent(): AuditEvent {
     workload: {}, object_kind: 'other', object_id: '', object_version: '', object_store: '', object_account: '',
     object_region: '', objects: [], objects_total: 0, lease_id: '', exposed: [], flags: [], granted_by: [],
     object_mount: '', object_mount_type: '', token_ttl: 0, client_id: '', record_bytes: 0,
+    env: '', actor_env: '', owner: '', team: '', secret: '', identity: '', identity_kind: '', network: '',
+    geo_country: '', asn: 0, marks: [], catalog_version: 0,
+    stream: '', partition: 0, epoch: 0, offset: 0n, idx: 0, ingested_at: 0, hits: [], rules_version: 0, writer: 0n,
   };
 }
 
@@ -143,8 +154,9 @@ export function eventJson(event: AuditEvent | StoredEvent): Record<string, unkno
     if (key === 'time') out.time = timeText(value as bigint);
     else if (key === 'session_start' || key === 'ingested_at') {
       if (value !== 0) out[key] = new Date(value as number).toISOString();
-    } else if (typeof value === 'bigint') out[key] = value.toString();
-    else if (isPresent(value)) out[key] = value;
+    } else if (typeof value === 'bigint') {
+      if (value !== 0n) out[key] = value.toString();
+    } else if (isPresent(value)) out[key] = value;
   }
   return out;
 }

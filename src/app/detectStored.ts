@@ -1,0 +1,50 @@
+import type { Signal } from '../core/signal.ts';
+import type { Detector } from '../detect/detector.ts';
+import { eventDays, eventsOfDay } from '../detect/observed.ts';
+import type { Engine } from '../store/client.ts';
+
+/**
+ * A silence this long ends a span: what comes after is another story (an old file beside a new one), and
+ * neither may hold or flood the other's clock. Longer than any holiday a source could be quiet over.
+ */
+const spanGapDays = 30;
+const dayMs = 86_400_000;
+
+/**
+ * Detection over time over all that is stored, in order of event time, with state of its own for each span;
+ * windows and absences close at a span's last event. The same store gives the same signals.
+ */
+export async function detectStored(
+  engine: Engine,
+  createDetector: () => Detector,
+  onDay?: (done: number, total: number) => void,
+): Promise<Signal[]> {
+  const signals: Signal[] = [];
+  const days = await eventDays(engine);
+  let done = 0;
+  for (const span of spans(days)) {
+    const detector = createDetector();
+    let last = 0;
+    for (const day of span) {
+      for (const event of await eventsOfDay(engine, day)) {
+        signals.push(...detector.push(event));
+        last = event.timeMs;
+      }
+      onDay?.(++done, days.length);
+    }
+    signals.push(...detector.advance(last));
+  }
+  return signals;
+}
+
+function spans(days: readonly string[]): string[][] {
+  const out: string[][] = [];
+  let before = Number.NEGATIVE_INFINITY;
+  for (const day of days) {
+    const time = Date.parse(day);
+    if (time - before > spanGapDays * dayMs) out.push([]);
+    out.at(-1)?.push(day);
+    before = time;
+  }
+  return out;
+}
