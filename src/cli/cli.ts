@@ -6,6 +6,8 @@ import { packageRoot } from '../core/packageRoot.ts';
 import { demoCommand } from './demo.ts';
 import { ingestCommand } from './ingest.ts';
 import { printable } from './output.ts';
+import { queryCommand } from './query.ts';
+import { rulesCommand } from './rules.ts';
 
 /** Exit codes of `verify` for what every other command calls 2, 3 and 4 (docs/cli.md): there those are verdicts. */
 const verifyExit: Readonly<Record<number, number>> = { 2: 64, 3: 78, 4: 69 };
@@ -21,7 +23,9 @@ function program(): Command {
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError(true)
     .addCommand(demoCommand())
-    .addCommand(ingestCommand());
+    .addCommand(ingestCommand())
+    .addCommand(rulesCommand())
+    .addCommand(queryCommand());
 }
 
 /** Runs one command line; returns the exit code of the table in docs/cli.md. */
