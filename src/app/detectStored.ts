@@ -27,7 +27,7 @@ export async function detectStored(
     let last = 0;
     for (const day of span) {
       for (const event of await eventsOfDay(engine, day)) {
-        signals.push(...detector.push(event));
+        signals.push(...detector.inline(event), ...detector.push(event));
         last = event.timeMs;
       }
       onDay?.(++done, days.length);

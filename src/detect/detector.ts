@@ -20,8 +20,11 @@ export interface Baseline {
   advance(timeMs: number): readonly Signal[];
 }
 
-/** Detection over time: hits, correlations and baselines over events in order of event time. */
+/** The one evaluator, live and over history: what a single event says, and what events say over time. */
 export interface Detector {
+  /** Rules that one event alone fulfils; in any order. */
+  inline(event: ObservedEvent): Signal[];
+  /** Correlations and baselines; in order of event time. */
   push(event: ObservedEvent): Signal[];
   /** Event time has come this far, events or not. */
   advance(timeMs: number): Signal[];
@@ -32,22 +35,22 @@ export function createDetector(set: CompiledSet, baselines: readonly Baseline[])
   const correlator = createCorrelator<ObservedEvent>(set);
   const firings = (found: readonly Firing<ObservedEvent>[]) =>
     found.filter((f) => f.correlation.alerts).map(firingSignal);
+  // A rule that was removed since: its old hits stay in the store and speak no more.
+  const known = (event: ObservedEvent) =>
+    event.ruleHits.flatMap((hit) => {
+      const rule = rules.get(hit.rule);
+      return rule === undefined ? [] : [{ rule, fields: hit.fields }];
+    });
   return {
+    inline: (event) =>
+      known(event)
+        .filter(({ rule }) => rule.alerts)
+        .map(({ rule }) => hitSignal(rule, event)),
     push(event) {
-      const signals: Signal[] = [];
-      for (const hit of event.ruleHits) {
-        const rule = rules.get(hit.rule);
-        // A rule that was removed since: its old hits stay in the store and speak no more.
-        if (rule === undefined) continue;
-        if (rule.alerts) signals.push(hitSignal(rule, event));
-        signals.push(
-          ...firings(
-            correlator.push({ rule, timeMs: event.timeMs, event: hitEvent(rule, hit.fields), ref: event }),
-          ),
-        );
-      }
-      for (const baseline of baselines) signals.push(...baseline.push(event));
-      return signals;
+      const fired = known(event).flatMap(({ rule, fields }) =>
+        firings(correlator.push({ rule, timeMs: event.timeMs, event: hitEvent(rule, fields), ref: event })),
+      );
+      return [...fired, ...baselines.flatMap((baseline) => [...baseline.push(event)])];
     },
     advance(timeMs) {
       return [

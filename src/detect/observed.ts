@@ -47,6 +47,8 @@ export interface ObservedEvent extends Pick<StoredEvent, (typeof fields)[number]
   readonly ref: string;
   /** Milliseconds of event time. */
   readonly timeMs: number;
+  /** Milliseconds: its record's flush. */
+  readonly ingestedMs: number;
   /** Rules that hit, each with the fields its correlations group and count by. */
   readonly ruleHits: readonly { readonly rule: string; readonly fields: Readonly<Record<string, string>> }[];
 }
@@ -62,31 +64,37 @@ export async function eventDays(engine: Engine): Promise<string[]> {
  * region has the same dup_key; the first of them stands for all.
  */
 export async function eventsOfDay(engine: Engine, day: string): Promise<ObservedEvent[]> {
-  const rows = await engine.rows(daySql, { day });
-  return rows.map(observed);
+  const ofDay =
+    "time >= toDateTime64({day:String}, 9, 'UTC') AND time < toDateTime64({day:String}, 9, 'UTC') + INTERVAL 1 DAY";
+  return (await engine.rows(observedSql(ofDay), { day })).map(observed);
 }
 
-const ofDay =
-  "time >= toDateTime64({day:String}, 9, 'UTC') AND time < toDateTime64({day:String}, 9, 'UTC') + INTERVAL 1 DAY";
-const at = 'stream, partition, epoch, offset, idx';
+/** Events stored by flushes at or after `ingestedAtMs`, in order of event time; each act once among them. */
+export async function eventsIngestedSince(engine: Engine, ingestedAtMs: number): Promise<ObservedEvent[]> {
+  const since = 'ingested_at >= fromUnixTimestamp64Milli({since:Int64})';
+  return (await engine.rows(observedSql(since), { since: ingestedAtMs })).map(observed);
+}
 
-const daySql = `
+const at = 'stream, partition, epoch, offset, idx';
+const atOf = (table: string) =>
+  at
+    .split(', ')
+    .map((column) => `${table}.${column}`)
+    .join(', ');
+
+function observedSql(which: string): string {
+  return `
 SELECT ${fields.map((f) => `e.${f} AS ${f}`).join(', ')}, toUnixTimestamp64Milli(e.time) AS ms, e.ref AS ref,
-  h.rules AS hit_rules, h.fields_of AS hit_fields
+  toUnixTimestamp64Milli(e.ingested_at) AS ingested_ms, h.rules AS hit_rules, h.fields_of AS hit_fields
 FROM (
   SELECT *, concat(stream, '/', toString(partition), '/', toString(epoch), '/', toString(offset), '/', toString(idx)) AS ref
-  FROM kw.events WHERE ${ofDay} AND phase = 'final' ORDER BY time, ${at} LIMIT 1 BY source, dup_key
+  FROM kw.events WHERE ${which} AND phase = 'final' ORDER BY time, ${at} LIMIT 1 BY source, dup_key
 ) AS e
 LEFT JOIN (
-  SELECT ${at}, groupArray(rule) AS rules, groupArray(fields) AS fields_of FROM kw.hits WHERE ${ofDay} GROUP BY ${at}
-) AS h ON ${at
-  .split(', ')
-  .map((c) => `e.${c} = h.${c}`)
-  .join(' AND ')}
-ORDER BY e.time, ${at
-  .split(', ')
-  .map((c) => `e.${c}`)
-  .join(', ')}`;
+  SELECT ${at}, groupArray(rule) AS rules, groupArray(fields) AS fields_of FROM kw.hits WHERE ${which} GROUP BY ${at}
+) AS h ON (${atOf('e')}) = (${atOf('h')})
+ORDER BY e.time, ${atOf('e')}`;
+}
 
 function observed(row: Record<string, unknown>): ObservedEvent {
   const rules = row.hit_rules as string[];
@@ -96,6 +104,7 @@ function observed(row: Record<string, unknown>): ObservedEvent {
     ...(row as unknown as ObservedEvent),
     src_ip: ipText(String(row.src_ip)),
     timeMs: Number(row.ms),
+    ingestedMs: Number(row.ingested_ms),
     ruleHits: rules.map((rule, i) => ({ rule, fields: values[i] ?? {} })),
   };
 }
