@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { errorTable, KeywitnessError } from '../core/errors.ts';
 import { packageRoot } from '../core/packageRoot.ts';
+import { configCommand } from './config.ts';
 import { demoCommand } from './demo.ts';
 import { ingestCommand } from './ingest.ts';
 import { printable } from './output.ts';
@@ -24,8 +25,9 @@ function program(): Command {
     .showSuggestionAfterError(true)
     .addCommand(demoCommand())
     .addCommand(ingestCommand())
+    .addCommand(queryCommand())
     .addCommand(rulesCommand())
-    .addCommand(queryCommand());
+    .addCommand(configCommand());
 }
 
 /** Runs one command line; returns the exit code of the table in docs/cli.md. */
