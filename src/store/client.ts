@@ -50,6 +50,7 @@ export interface ReadLimits {
   readonly maxMemoryBytes: number;
 }
 
+/** Limits, and paths printed as paths: JSON needs no `\/`. */
 function limitSettings(limits: ReadLimits): Record<string, string> {
   return {
     max_execution_time: String(limits.maxExecutionSeconds),
@@ -59,6 +60,7 @@ function limitSettings(limits: ReadLimits): Record<string, string> {
     result_overflow_mode: 'throw',
     allow_ddl: '0',
     allow_introspection_functions: '0',
+    output_format_json_escape_forward_slashes: '0',
   };
 }
 

@@ -212,6 +212,13 @@ describe('the host is out of reach, with --raw too', () => {
     expect(said).not.toContain('CANARY-of');
   });
 
+  it.each(host.filter((sql) => /default\b.\./.test(sql) || /default\.[`']/.test(sql)))(
+    'is refused before the engine looks a name up: %s',
+    async (sql) => {
+      expect(await refusal(sql.replaceAll('FILE', canaryFile), true)).toContain('a file of the host');
+    },
+  );
+
   it('every table function of this engine is refused, but the few that make rows of their arguments', async () => {
     const all = (await store.engine.rows("SELECT name FROM system.table_functions WHERE name != ''")).map(
       (r) => String(r.name),
