@@ -1,0 +1,144 @@
+import type { Period } from '../core/quarter.ts';
+import type { Engine } from '../store/client.ts';
+import { seesAll, type Viewer } from '../store/query.ts';
+import type { ReviewInput } from './input.ts';
+import { type Row, runRows, runSection, type Section } from './section.ts';
+import { bySecret, notFound } from './sections/bySecret.ts';
+import { byMonth, byWeek, mostRead } from './sections/byTime.ts';
+import { byUser } from './sections/byUser.ts';
+import { storedStreams, withLedger } from './sections/completeness.ts';
+import { crossEnvironment } from './sections/crossEnvironment.ts';
+import { denied } from './sections/denied.ts';
+import { dormant } from './sections/dormant.ts';
+import { figures, figuresSql } from './sections/figures.ts';
+import { firstReads } from './sections/firstReads.ts';
+import { privileged } from './sections/privileged.ts';
+import { type RotationPolicies, rotation, shownSecretsSql } from './sections/rotation.ts';
+import { systems } from './sections/systems.ts';
+import { type Scope, seenBy, underCheckpoint } from './sql.ts';
+
+/** Bars of the chart of most read secrets: as many as one looks at. */
+const mostReadMax = 12;
+
+/** Everything the review says, before it is written in any form. */
+export interface Review {
+  readonly period: Period;
+  readonly productVersion: string;
+  readonly viewer: string;
+  readonly catalog: { readonly version: number; readonly hash: string };
+  /** Milliseconds: the checkpoint's time. */
+  readonly madeAt: number;
+  /** Time of the oldest final; undefined when there is none. */
+  readonly windowStart: number | undefined;
+  readonly hasBefore: boolean;
+  readonly figures: { readonly sql: string; readonly row: Row };
+  readonly mostRead: { readonly sql: string; readonly rows: readonly Row[] };
+  readonly sections: readonly Section[];
+  readonly checkpoints: readonly string[];
+}
+
+/** Runs every statement of the review. Reads only; the order of sections is the order of the page. @throws KW_STORE */
+export async function gatherReview(engine: Engine, input: ReviewInput): Promise<Review> {
+  const viewer = input.viewer ?? seesAll;
+  const { period } = input;
+  const coordinates = underCheckpoint(input.completeness.streams);
+  const under = `${coordinates}${seenBy(viewer)}`;
+  const windowStart = await oldestFinal(engine, under, viewer);
+  const scope: Scope = {
+    from: period.from,
+    to: period.to,
+    zone: period.zone,
+    windowStart: windowStart ?? period.to,
+    coordinates,
+    under,
+  };
+  const mostReadSql = mostRead(scope, period.before, mostReadMax);
+  const [row = {}] = await runRows(engine, figuresSql(scope), figures, viewer);
+  return {
+    period,
+    productVersion: input.productVersion,
+    viewer: viewer.sees === 'own' ? `team ${viewer.team}` : viewer.sees,
+    catalog: { version: input.catalog.version, hash: input.catalog.hash },
+    madeAt: input.completeness.checkpointTime,
+    windowStart,
+    hasBefore: windowStart !== undefined && windowStart < period.from - dayMs,
+    figures: { sql: figuresSql(scope), row },
+    mostRead: {
+      sql: mostReadSql,
+      rows: await runRows(engine, mostReadSql, mostReadColumns, viewer),
+    },
+    sections: await gatherSections(engine, input, scope, viewer),
+    checkpoints: [
+      input.completeness.checkpoint,
+      ...input.completeness.streams.map((s) => s.checkpoint),
+    ].filter((note) => note !== ''),
+  };
+}
+
+const dayMs = 86_400_000;
+const mostReadColumns = [{ key: 'secret' }, { key: 'reads' }, { key: 'reads_before' }] as const;
+
+async function gatherSections(
+  engine: Engine,
+  input: ReviewInput,
+  scope: Scope,
+  viewer: Viewer,
+): Promise<Section[]> {
+  const stored = await runSection(engine, storedStreams(scope), viewer);
+  const definitions = [
+    systems(scope),
+    byUser(scope),
+    bySecret(scope),
+    byWeek(scope),
+    byMonth(scope),
+    dormant(scope, input.catalog.identities),
+    rotation(scope, await rotationPolicies(engine, input, scope, viewer)),
+    firstReads(scope),
+    crossEnvironment(scope),
+    denied(scope),
+    privileged(scope),
+    notFound(scope),
+  ];
+  const sections: Section[] = [{ ...stored, rows: withLedger(stored.rows, input.completeness.streams) }];
+  // One after the other: the embedded engine runs one query at a time in a session anyway.
+  for (const definition of definitions) sections.push(await runSection(engine, definition, viewer));
+  return sections;
+}
+
+async function oldestFinal(engine: Engine, under: string, viewer: Viewer): Promise<number | undefined> {
+  const sql = `SELECT count() AS finals, toString(toUnixTimestamp64Milli(min(time))) AS oldest FROM kw.events WHERE phase = 'final' AND ${under}`;
+  const [row] = await runRows(engine, sql, [{ key: 'finals' }, { key: 'oldest' }], viewer);
+  return row === undefined || row.finals === 0 ? undefined : Number(row.oldest);
+}
+
+/** The catalog's policies for every secret the log shows and every one the catalog names without a wildcard. */
+async function rotationPolicies(
+  engine: Engine,
+  { catalog }: ReviewInput,
+  scope: Scope,
+  viewer: Viewer,
+): Promise<RotationPolicies> {
+  const shown = await runRows(
+    engine,
+    shownSecretsSql(scope),
+    [{ key: 'secret' }, { key: 'objects' }],
+    viewer,
+  );
+  const objectsOf = new Map<string, readonly string[]>(
+    shown.map((r) => [String(r.secret), r.objects as readonly string[]]),
+  );
+  const covered = new Set([...objectsOf.values()].flat());
+  // Who sees only a part of the events must not learn from the review what else the catalog names.
+  if (viewer.sees === 'all') {
+    for (const id of catalog.namedSecrets)
+      if (!covered.has(id) && !objectsOf.has(id)) objectsOf.set(id, [id]);
+  }
+  const byDays = new Map<number, string[]>();
+  for (const [secret, objects] of objectsOf) {
+    const days = objects.map((o) => catalog.rotateEveryDays(o)).filter((d) => d > 0);
+    if (days.length === 0) continue;
+    const strictest = Math.min(...days);
+    byDays.set(strictest, [...(byDays.get(strictest) ?? []), secret]);
+  }
+  return byDays;
+}

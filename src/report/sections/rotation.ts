@@ -1,0 +1,80 @@
+import type { SectionDefinition } from '../section.ts';
+import { define, distinct, finalsUntilEnd, instant, iso, type Scope, texts } from '../sql.ts';
+
+/** Secrets with a rotation policy, by the number of days within which they must change. */
+export type RotationPolicies = ReadonlyMap<number, readonly string[]>;
+
+/** Every secret the log showed until the period's end, with the object ids that mean it. */
+export function shownSecretsSql(scope: Scope): string {
+  return `${define('is_secret', 'no_data')}
+SELECT secret, ${distinct('object_id')} AS objects
+FROM ${finalsUntilEnd(scope)}
+WHERE is_secret AND secret <> ''
+GROUP BY secret
+HAVING countIf(NOT no_data) > 0
+ORDER BY secret`;
+}
+
+/**
+ * When each secret with a policy was last changed, against the policy. The policies come from the catalog and
+ * stand in the statement, so that the verdict can be computed again from the store alone.
+ */
+export function rotation(scope: Scope, policies: RotationPolicies): SectionDefinition {
+  return {
+    id: 'rotation',
+    title: 'Secrets not rotated within policy',
+    lead: [
+      'Every secret with a rotation policy in the catalog: when it was last created, updated or rotated, and how old its value was at the end of the period.',
+      `Where the log shows no change the age is a least one, counted from the log's beginning on ${new Date(scope.windowStart).toISOString().slice(0, 10)}: such a secret is overdue when that alone exceeds its policy, and undecided otherwise.`,
+    ],
+    // biome-ignore format: one column a line
+    columns: [
+      { key: 'verdict', label: 'Verdict', kind: 'verdict' },
+      { key: 'secret', label: 'Secret', kind: 'id' },
+      { key: 'owners', label: 'Owner', kind: 'list' },
+      { key: 'environments', label: 'Environment', kind: 'list' },
+      { key: 'crown_jewel', label: 'Crown jewel', kind: 'flag' },
+      { key: 'rotate_every_days', label: 'Policy (days)', kind: 'count' },
+      { key: 'age_days', label: 'Age (days)', kind: 'count' },
+      { key: 'age_is', label: 'Age is', kind: 'text' },
+      { key: 'last_changed', label: 'Last changed', kind: 'time' },
+      { key: 'changed_by', label: 'Changed by', kind: 'id' },
+      { key: 'changes', label: 'Changes', kind: 'count' },
+      { key: 'last_event', label: 'Change event', kind: 'event', isFileOnly: true },
+    ],
+    sql: `${define('changed', 'event')}
+SELECT
+  secret,
+  max(every) AS rotate_every_days,
+  ${distinct('owner_of')} AS owners,
+  ${distinct('env_of')} AS environments,
+  max(jewel) = 1 AS crown_jewel,
+  uniqExactIf(dup_key, is_change) AS changes,
+  if(changes = 0, '', ${iso('maxIf(at, is_change)')}) AS last_changed,
+  argMaxIf(who, (at, event_of), is_change) AS changed_by,
+  intDiv(dateDiff('second', if(changes = 0, ${instant(scope.windowStart)}, toDateTime64(maxIf(at, is_change), 3, 'UTC')), ${instant(scope.to)}), 86400) AS age_days,
+  if(changes = 0, 'at least', 'exact') AS age_is,
+  multiIf(age_days > rotate_every_days, 'overdue', changes = 0, 'undecided', 'in time') AS verdict,
+  argMaxIf(event_of, (at, event_of), is_change) AS last_event
+FROM (
+  SELECT secret, 0 AS every, toString(owner) AS owner_of, toString(env) AS env_of, has(marks, 'crown_jewel') AS jewel,
+    changed AS is_change, time AS at, toString(identity) AS who, dup_key, event AS event_of
+  FROM ${finalsUntilEnd(scope)}
+  UNION ALL
+  SELECT p.1, p.2, '', '', 0, 0, toDateTime64(0, 9, 'UTC'), '', '', ''
+  FROM (SELECT arrayJoin(${policyRows(policies)}) AS p)
+)
+GROUP BY secret
+HAVING rotate_every_days > 0
+ORDER BY indexOf(['overdue', 'undecided', 'in time'], verdict), crown_jewel DESC, age_days - rotate_every_days DESC, secret`,
+  };
+}
+
+function policyRows(policies: RotationPolicies): string {
+  const groups = [...policies].sort(([a], [b]) => a - b);
+  if (groups.length === 0) return "CAST([], 'Array(Tuple(String, UInt32))')";
+  const arrays = groups.map(
+    ([days, secrets]) => `arrayMap(s -> (s, ${days}), ${texts([...secrets].sort())})`,
+  );
+  return `arrayConcat(\n    ${arrays.join(',\n    ')}\n  )`;
+}
