@@ -76,9 +76,13 @@ export async function createTopic(
   addresses: readonly string[],
   topic: string,
   partitions: number,
+  configEntries: { name: string; value: string }[] = [],
 ): Promise<void> {
   await withAdmin(addresses, (admin) =>
-    admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitions }] }),
+    admin.createTopics({
+      waitForLeaders: true,
+      topics: [{ topic, numPartitions: partitions, configEntries }],
+    }),
   );
 }
 

@@ -1,0 +1,238 @@
+/**
+ * The consumer group: connects, joins, hands batches to the reader, and begins a new session when one crashed.
+ * The one file that knows kafkajs; what it really does when things go wrong is in docs/kafka.md.
+ */
+import { createRequire } from 'node:module';
+import kafkajs, { type Admin, type Consumer, type Kafka, type KafkaConfig, type SASLOptions } from 'kafkajs';
+import { systemClock } from '../core/clock.ts';
+import { KeywitnessError } from '../core/errors.ts';
+import type { Secret } from '../core/secret.ts';
+import * as events from '../telemetry/intakeEvents.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import { backoffMs } from './backoff.ts';
+import type { Intake, IntakeSink } from './intake.ts';
+import { lz4Codec, snappyCodec, zstdCodec } from './kafkaCodecs.ts';
+import { KafkaReader } from './kafkaReader.ts';
+import { keepHeadersExact } from './kafkaRecord.ts';
+import { Outage } from './outage.ts';
+import { partitionName } from './partition.ts';
+import type { Watermarks } from './resume.ts';
+
+export interface KafkaOptions {
+  /** The cluster's name in stream names: `CLUSTER.TOPIC`. */
+  readonly cluster: string;
+  readonly brokers: readonly string[];
+  readonly topics: readonly string[];
+  readonly group: string;
+  readonly tls?: boolean | { readonly ca: string };
+  readonly sasl?: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    readonly username: string;
+    readonly password: Secret;
+  };
+}
+
+/** 1 MiB costs 3.2 µs a record, 8 MiB 4.2: larger answers are colder. */
+const fetchBytesPerPartition = 1024 * 1024;
+const fetchWaitMs = 100;
+/**
+ * After a crash or a broker's restart the group waits this long for the member that is no more, so it is the
+ * time to recover; flushes are longer only when the store is ill, and waiting sends heartbeats.
+ */
+const sessionTimeoutMs = 15_000;
+const heartbeatIntervalMs = 3_000;
+/** All partitions of one answer are handed over at once: more than this many in one process is not sensible. */
+const partitionsAtOnce = 256;
+/** kafkajs gives up early and ends the session; beginning anew is ours, so that one place waits and tells. */
+const retryPolicy = { retries: 5, initialRetryTime: 100, maxRetryTime: 1_000 };
+/** A topic that is away says so many times a second: look when it has been quiet for as long as this. */
+const suspicionMs = 250;
+const topicIsSuspicious = /UNKNOWN_TOPIC_OR_PARTITION|does not host this topic-partition|Offset out of range/;
+
+const { CompressionCodecs, CompressionTypes, logLevel } = kafkajs;
+CompressionCodecs[CompressionTypes.Snappy] = snappyCodec;
+CompressionCodecs[CompressionTypes.LZ4] = lz4Codec;
+CompressionCodecs[CompressionTypes.ZSTD] = zstdCodec;
+keepHeadersExact(createRequire(import.meta.url)('kafkajs/src/protocol/decoder.js').prototype);
+
+/** Starts consuming and returns at once; a broker that is down is waited for. */
+export function startKafka(options: KafkaOptions, sink: IntakeSink, telemetry: Telemetry): Intake {
+  const intake = new KafkaIntake(options, sink, telemetry);
+  return { stop: () => intake.stop(), ended: intake.run() };
+}
+
+class KafkaIntake {
+  readonly #options: KafkaOptions;
+  readonly #telemetry: Telemetry;
+  readonly #kafka: Kafka;
+  readonly #admin: Admin;
+  readonly #reader: KafkaReader;
+  readonly #stopping = new AbortController();
+  #ended: Promise<void> = Promise.resolve();
+  #failure: unknown;
+  #endSession: (error: unknown) => void = () => {};
+  #consumer: Consumer | undefined;
+  readonly #outage = new Outage();
+
+  constructor(options: KafkaOptions, sink: IntakeSink, telemetry: Telemetry) {
+    this.#options = options;
+    this.#telemetry = telemetry;
+    this.#kafka = new kafkajs.Kafka(clientConfig(options, (line) => this.#kafkaSays(line)));
+    // Its errors reach the caller; only the consumer's fetches say something that no error or event says.
+    this.#admin = new kafkajs.Kafka(clientConfig(options, () => {})).admin();
+    this.#reader = new KafkaReader({
+      cluster: options.cluster,
+      sink,
+      telemetry,
+      stopping: this.#stopping.signal,
+      client: {
+        seek: (at) => this.#consumer?.seek(at),
+        commit: async (offsets) => this.#consumer?.commitOffsets([...offsets]),
+        watermarks: (at) => this.#watermarks(at),
+        answered: () => this.#answered(),
+        troubled: (error) => this.#troubled(error),
+        fail: (error) => this.#fail(error),
+        isClientError: (error) => nameOf(error).startsWith('KafkaJS'),
+      },
+    });
+  }
+
+  /** Sessions one after the other until stopped. Rejects with what a restart of the process may cure. */
+  run(): Promise<void> {
+    this.#ended = this.#supervise();
+    return this.#ended;
+  }
+
+  async stop(): Promise<void> {
+    const started = Date.now();
+    this.#stopping.abort();
+    await this.#reader.drain();
+    this.#endSession(undefined);
+    await this.#ended.catch(() => {});
+    events.consumerDrained(this.#telemetry, Date.now() - started);
+  }
+
+  get #isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  async #supervise(): Promise<void> {
+    for (let failures = 0; !this.#isStopping; failures++) {
+      const error = await this.#session();
+      if (this.#isStopping || this.#failure !== undefined) break;
+      if (!this.#outage.isOpen) failures = 0;
+      this.#troubled(error);
+      await systemClock.sleep(backoffMs(failures), this.#stopping.signal);
+    }
+    await this.#admin.disconnect().catch(() => {});
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** One consumer from connect to crash or stop; what ended it. kafkajs never restarts by itself. */
+  async #session(): Promise<unknown> {
+    const { topics, group } = this.#options;
+    const consumer = this.#kafka.consumer({
+      groupId: group,
+      sessionTimeout: sessionTimeoutMs,
+      heartbeatInterval: heartbeatIntervalMs,
+      maxBytesPerPartition: fetchBytesPerPartition,
+      maxWaitTimeInMs: fetchWaitMs,
+      allowAutoTopicCreation: false,
+      retry: { ...retryPolicy, restartOnFailure: async () => false },
+    });
+    const ended = new Promise<unknown>((resolve) => {
+      this.#endSession = resolve;
+    });
+    consumer.on(consumer.events.CRASH, ({ payload }) => this.#endSession(payload.error));
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#joined(payload.memberAssignment));
+    this.#consumer = consumer;
+    let error: unknown;
+    try {
+      await this.#admin.connect();
+      await consumer.connect();
+      // `false` would jump to the end, and lose records, whenever an offset is out of range.
+      await consumer.subscribe({ topics: [...topics], fromBeginning: true });
+      await consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: partitionsAtOnce,
+        eachBatch: (payload) => this.#reader.eachBatch(payload),
+      });
+      events.consumerStarted(this.#telemetry, topics, group);
+      error = await ended;
+    } catch (caught) {
+      error = caught;
+    }
+    this.#consumer = undefined;
+    await this.#reader.release();
+    await consumer.disconnect().catch(() => {});
+    // A compression nobody can read does not get better by trying again.
+    if (nameOf(error) === 'KafkaJSNotImplemented') {
+      this.#failure = new KeywitnessError('KW_BROKER', String(error), { cause: error });
+    }
+    return error;
+  }
+
+  #joined(assignment: Readonly<Record<string, readonly number[]>>): void {
+    this.#answered();
+    const list = Object.entries(assignment).flatMap(([topic, partitions]) =>
+      partitions.map((partition) => ({ topic, partition })),
+    );
+    events.partitionsAssigned(this.#telemetry, list.map(partitionName));
+    this.#reader.assign(list);
+  }
+
+  async #watermarks({ topic, partition }: { topic: string; partition: number }): Promise<Watermarks> {
+    const offsets = await this.#admin.fetchTopicOffsets(topic);
+    const found = offsets.find((o) => o.partition === partition);
+    if (found === undefined) throw new Error(`partition ${topic}/${partition} has no offsets`);
+    return { low: BigInt(found.low), high: BigInt(found.high) };
+  }
+
+  #answered(): void {
+    const downMs = this.#outage.end(Date.now());
+    if (downMs !== undefined) events.brokerRecovered(this.#telemetry, this.#options.brokers, downMs);
+  }
+
+  #troubled(error: unknown): void {
+    const isFirst = this.#outage.begin(Date.now());
+    events.brokerUnreachable(this.#telemetry, this.#options.brokers, error, isFirst);
+  }
+
+  /** A bug, or what cannot get better: end, and let the supervisor of the process start it again. */
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#stopping.abort();
+    this.#reader.assign([]);
+    this.#endSession(error);
+  }
+
+  /** kafkajs has no event for a topic that was re-created; the error its fetch met in between is only logged. */
+  #kafkaSays(line: string): void {
+    if (topicIsSuspicious.test(line)) this.#reader.restart(suspicionMs);
+  }
+}
+
+function clientConfig({ brokers, tls, sasl }: KafkaOptions, onError: (line: string) => void): KafkaConfig {
+  return {
+    clientId: 'keywitness',
+    brokers: [...brokers],
+    retry: retryPolicy,
+    logLevel: logLevel.ERROR,
+    // kafkajs writes a line for each attempt: ours say it once.
+    logCreator:
+      () =>
+      ({ log, namespace }) =>
+        onError(`${namespace} ${log.message} ${String(log.error ?? '')}`),
+    ...(tls ? { ssl: tls === true ? true : { ca: [tls.ca] } } : {}),
+    ...(sasl ? { sasl: saslOptions(sasl) } : {}),
+  };
+}
+
+function saslOptions({ mechanism, username, password }: NonNullable<KafkaOptions['sasl']>): SASLOptions {
+  return { mechanism, username, password: password.reveal() } as SASLOptions;
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : '';
+}
