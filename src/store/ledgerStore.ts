@@ -51,9 +51,13 @@ export function openLedgerStore(engine: Engine) {
   };
 }
 
-/** Leaf hashes in offset order. WITH TIES: rows of one offset are never divided between two pages. */
-export async function* leavesOf(engine: Engine, key: StreamKey): AsyncGenerator<readonly Buffer[]> {
-  let after = '-1';
+/** Leaf hashes above `from` in offset order. WITH TIES: rows of one offset are never divided between two pages. */
+export async function* leavesOf(
+  engine: Engine,
+  key: StreamKey,
+  from = -1n,
+): AsyncGenerator<readonly Buffer[]> {
+  let after = from.toString();
   for (;;) {
     const rows = await engine.rows(
       'SELECT toString(offset) AS o, base64Encode(leaf) AS l FROM kw.records ' +
@@ -98,10 +102,20 @@ async function lastCheckpoints(engine: Engine): Promise<SignedCheckpointRow[]> {
   return rows.map(checkpointRow);
 }
 
-/** Every signed checkpoint, by origin and size. */
-export async function allCheckpoints(engine: Engine): Promise<SignedCheckpointRow[]> {
-  const rows = await engine.rows(`${checkpointSelect} ORDER BY origin, size, made_at`);
-  return rows.map(checkpointRow);
+/** Every signed checkpoint, by origin and size, in pages. */
+export async function* checkpointPages(engine: Engine): AsyncGenerator<readonly SignedCheckpointRow[]> {
+  let after = { origin: '', size: -1 };
+  for (;;) {
+    const rows = await engine.rows(
+      `${checkpointSelect} WHERE (origin, toInt64(size)) > ({origin:String}, {size:Int64}) ORDER BY origin, size LIMIT {limit:UInt32} WITH TIES`,
+      { ...after, limit: metaPerPage },
+    );
+    const page = rows.map(checkpointRow);
+    if (page.length > 0) yield page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < metaPerPage) return;
+    after = { origin: last.origin, size: last.size };
+  }
 }
 
 const checkpointSelect =

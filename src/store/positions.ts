@@ -22,6 +22,28 @@ export async function storedPositions(engine: Engine): Promise<Position[]> {
   }));
 }
 
+/** Newest epoch of one partition and its last stored offset; undefined when nothing of it is stored. */
+export async function storedEnd(
+  engine: Engine,
+  stream: string,
+  partition: number,
+): Promise<Position | undefined> {
+  const rows = await engine.rows(
+    'SELECT epoch, toString(max(offset)) AS last, count() AS n FROM kw.records ' +
+      'WHERE stream = {stream:String} AND partition = {partition:UInt32} GROUP BY epoch ORDER BY epoch DESC LIMIT 1',
+    { stream, partition },
+  );
+  const row = rows[0];
+  if (row === undefined) return undefined;
+  return {
+    stream,
+    partition,
+    epoch: Number(row.epoch),
+    offset: BigInt(String(row.last)),
+    count: Number(row.n),
+  };
+}
+
 export async function knownStreams(engine: Engine): Promise<StreamRow[]> {
   const rows = await engine.rows(
     'SELECT stream, partition, epoch, transport, fingerprint, source, settings, toUnixTimestamp64Milli(as_of) AS as_of_ms, toUnixTimestamp64Milli(known_at) AS known_ms ' +
@@ -47,7 +69,7 @@ export interface StoredRecord {
   readonly ingestedAt: number;
 }
 
-const recordSelect =
+export const recordSelect =
   'SELECT stream, partition, epoch, toString(offset) AS o, toUnixTimestamp64Milli(kafka_ts) AS ts, base64Encode(key) AS k, ' +
   'arrayMap(h -> (base64Encode(h.1), base64Encode(h.2)), headers) AS hs, flags, base64Encode(value) AS v, hex(leaf) AS l, ' +
   'toUnixTimestamp64Milli(ingested_at) AS ing FROM kw.records AS r';
@@ -95,7 +117,7 @@ export async function recordsAboveMark(engine: Engine, limit: number): Promise<S
   return rows.map(storedRecord);
 }
 
-function storedRecord(row: Record<string, unknown>): StoredRecord {
+export function storedRecord(row: Record<string, unknown>): StoredRecord {
   const flags = Number(row.flags);
   const bytes = (base64: unknown) => Buffer.from(String(base64), 'base64');
   return {

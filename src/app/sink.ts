@@ -1,0 +1,136 @@
+import { type KwRecord, type StreamKey, streamKeyText } from '../core/record.ts';
+import type { IntakeSink } from '../intake/intake.ts';
+import type { Transport } from '../ledger/leaf.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { type FlushCounts, processFlush, repair, type Stages } from '../pipeline.ts';
+import type { StreamSettings } from '../sources/source.ts';
+import { leavesOf } from '../store/ledgerStore.ts';
+import { recordAt, storedEnd, storedPositions } from '../store/positions.ts';
+import type { StreamBook } from '../store/streamBook.ts';
+
+/** How a live stream's records are read, as the configuration says. */
+export interface StreamReading {
+  readonly transport: Transport;
+  /** '' = found record by record. */
+  readonly source: string;
+  readonly settings: StreamSettings;
+}
+
+export interface SinkParts {
+  readonly stages: Stages;
+  readonly book: StreamBook;
+  readonly ledger: Ledger;
+  readonly readingOf: (stream: string) => StreamReading;
+  /** Something about a stream that people must hear of. */
+  readonly onTrouble: (trouble: StreamTrouble) => Promise<void>;
+}
+
+export interface StreamTrouble {
+  readonly kind: 'gap' | 'epoch';
+  readonly key: StreamKey;
+  readonly sentence: string;
+}
+
+export interface Sink extends IntakeSink {
+  /** Like `deliver`, with what became of the records. */
+  take(records: readonly KwRecord[]): Promise<FlushCounts>;
+}
+
+/**
+ * What an intake relies on: the store is the authority for where a stream stands, flushes happen one after
+ * another, and a flush that failed half way is mended before anyone reads on.
+ */
+export async function createSink(parts: SinkParts): Promise<Sink> {
+  const { stages, book, ledger } = parts;
+  const { engine } = stages;
+  // Last offset in each tree: after a failed flush the store may be ahead of the trees.
+  const inTree = new Map<string, bigint>(
+    (await storedPositions(engine)).map((p) => [streamKeyText(p), p.offset]),
+  );
+  const extending: Stages = {
+    ...stages,
+    extend(key, leaves, last) {
+      stages.extend(key, leaves, last);
+      inTree.set(streamKeyText(key), last);
+    },
+  };
+  let queue: Promise<unknown> = Promise.resolve();
+  const oneByOne = <T>(run: () => Promise<T>): Promise<T> => {
+    const result = queue.then(run);
+    queue = result.catch(() => undefined);
+    return result;
+  };
+
+  const bind = async (key: StreamKey): Promise<void> => {
+    const reading = parts.readingOf(key.stream);
+    const { transport, source } = reading;
+    // The meta-log first: `verify` reads the records as this leaf says.
+    await ledger.bind(key, { transport, source, settings: { ...reading.settings } });
+    const settings = JSON.stringify(reading.settings);
+    const { stream, partition, epoch } = key;
+    await book.bind({
+      stream,
+      partition,
+      epoch,
+      transport,
+      fingerprint: '',
+      source,
+      settings,
+      as_of: 0,
+      known_at: stages.now(),
+    });
+  };
+  const bound = new Set<string>();
+
+  const take = (records: readonly KwRecord[]) =>
+    oneByOne(async () => {
+      for (const record of records) {
+        const name = streamKeyText(record);
+        // A file's binding is its own affair: it was made with the file's fingerprint.
+        if (bound.has(name) || book.of(record)?.transport === 'file') continue;
+        await bind(record);
+        bound.add(name);
+      }
+      return processFlush(records, extending);
+    });
+
+  return {
+    take,
+    deliver: async (records) => void (await take(records)),
+    authority: (stream, partition) => storedEnd(engine, stream, partition),
+    async isStored(record) {
+      if (book.of(record) === undefined) return false;
+      const stored = await recordAt(engine, record, record.offset);
+      return stored?.leaf.equals(stages.leaf(record)) === true;
+    },
+    recover: () =>
+      oneByOne(async () => {
+        await repair(stages);
+        for (const position of await storedPositions(engine)) {
+          const name = streamKeyText(position);
+          const known = inTree.get(name) ?? -1n;
+          if (position.offset <= known) continue;
+          for await (const leaves of leavesOf(engine, position, known)) ledger.extend(position, leaves);
+          inTree.set(name, position.offset);
+        }
+      }),
+    async onGap(key, first, last) {
+      const lines = [
+        ['tree', streamKeyText(key)],
+        ['first', `${first}`],
+        ['last', `${last}`],
+      ] as const;
+      await ledger.record('gap', lines);
+      const sentence = `Offsets ${first} to ${last} of ${streamKeyText(key)} were gone from the broker before they were read.`;
+      await parts.onTrouble({ kind: 'gap', key, sentence });
+    },
+    async onEpoch(key, reason) {
+      await ledger.record('epoch', [
+        ['tree', streamKeyText(key)],
+        ['reason', reason],
+      ]);
+      const sentence = `${streamKeyText(key)} begins anew: ${reason}. What was stored before stays.`;
+      await parts.onTrouble({ kind: 'epoch', key, sentence });
+    },
+  };
+}
