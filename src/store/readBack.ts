@@ -51,7 +51,8 @@ function spanSql(spans: readonly Span[]): string {
   );
   return (
     'SELECT stream, partition, epoch, count() AS n, toString(min(offset)) AS first, toString(max(offset)) AS last, ' +
-    'lower(hex(groupBitXor(reinterpretAsUInt256(leaf)))) AS x FROM kw.records ' +
+    // hex() of a number leaves out leading zero bytes: without the padding one flush in 256 would never pass.
+    "leftPad(lower(hex(groupBitXor(reinterpretAsUInt256(leaf)))), 64, '0') AS x FROM kw.records " +
     `WHERE ${parts.join(' OR ')} GROUP BY stream, partition, epoch`
   );
 }
