@@ -162,6 +162,11 @@ export class Ledger {
     await this.#anchor.close();
   }
 
+  /** Lets go without a word: after a failure nothing may claim an orderly end. */
+  async abandon(): Promise<void> {
+    await this.#anchor.close();
+  }
+
   size(key: StreamKey): number {
     return this.#trees.get(streamKeyText(key))?.frontier.size ?? 0;
   }

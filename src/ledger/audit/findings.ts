@@ -1,0 +1,86 @@
+import type { StreamKey } from '../../core/record.ts';
+
+/** What `verify` can find, with its verdict (docs/ledger.md, "What verify finds"). */
+export const findingVerdicts = {
+  modified: 'tampered',
+  'leaf-modified': 'tampered',
+  'column-modified': 'tampered',
+  reordered: 'tampered',
+  deleted: 'tampered',
+  inserted: 'tampered',
+  'event-deleted': 'tampered',
+  'event-inserted': 'tampered',
+  rewritten: 'tampered',
+  forged: 'tampered',
+  'wrong-key': 'tampered',
+  truncated: 'truncated',
+  'rolled-back': 'truncated',
+  stale: 'truncated',
+  'not-derived': 'truncated',
+  'not-rebuilt': 'unknown',
+  'settings-unknown': 'unknown',
+  'no-anchor': 'unknown',
+  'no-ledger': 'unknown',
+} as const satisfies Record<string, Verdict>;
+
+export type Verdict = 'intact' | 'tampered' | 'truncated' | 'unknown';
+export type FindingClass = keyof typeof findingVerdicts;
+
+/** 0 intact, 1 tampered, 2 stale or truncated, 3 cannot tell. */
+export const verdictExits: Readonly<Record<Verdict, number>> = {
+  intact: 0,
+  tampered: 1,
+  truncated: 2,
+  unknown: 3,
+};
+
+export interface Finding {
+  readonly class: FindingClass;
+  /** `stream/partition/epoch`, `meta`, or '' = the whole log. */
+  readonly tree: string;
+  /** First bad offset (of `meta`: index); undefined when it lies within a range that `detail` names. */
+  readonly offset?: bigint;
+  readonly idx?: number;
+  /** In words; holds no value of a record. */
+  readonly detail: string;
+}
+
+export function worstVerdict(findings: readonly Finding[]): Verdict {
+  for (const verdict of ['tampered', 'truncated', 'unknown'] as const) {
+    if (findings.some((f) => findingVerdicts[f.class] === verdict)) return verdict;
+  }
+  return 'intact';
+}
+
+export interface TreeReport extends StreamKey {
+  readonly verdict: Verdict;
+  readonly records: number;
+  readonly first: bigint | undefined;
+  readonly last: bigint | undefined;
+  /** Base64 root over what is stored. */
+  readonly root: string;
+  /** Leaves pinned by the newest signed checkpoint or heartbeat. */
+  readonly signed: number;
+  readonly events: number;
+  readonly setAside: number;
+}
+
+export interface VerifyReport {
+  readonly verdict: Verdict;
+  readonly exit: number;
+  readonly logId: string;
+  readonly trees: readonly TreeReport[];
+  readonly findings: readonly Finding[];
+  readonly exposure: Exposure;
+  readonly notes: readonly string[];
+}
+
+/** For how long a cut tail could go unseen. Times in milliseconds since the epoch, 0 = never. */
+export interface Exposure {
+  readonly newestAnchored: number;
+  readonly newestSigned: number;
+  /** Records after the newest checkpoint. */
+  readonly unsignedRecords: number;
+  /** The longest time between two heartbeats of one run. */
+  readonly longestSilenceMs: number;
+}
