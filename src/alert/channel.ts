@@ -1,10 +1,10 @@
 /** One way to people, with its own pace and its own trouble: a channel that is down holds up no other. */
 import type { Clock } from '../core/clock.ts';
+import type { DeliveryRow } from '../core/delivery.ts';
 import type { Delivery, Message, Notifier } from '../core/notifier.ts';
 import type { Alert } from '../core/signal.ts';
 import { nameOf, prepare, type Ready } from './compose.ts';
 import { repeatIntervalMs } from './dedup.ts';
-import type { DeliveryRow } from './log.ts';
 import { retryDelayMs } from './retry.ts';
 import type { DeliveryRows, RowChange } from './rows.ts';
 

@@ -1,8 +1,9 @@
+import type { DeliveryRow } from '../core/delivery.ts';
 import type { Message, Notifier } from '../core/notifier.ts';
 import { type Alert, levelRank } from '../core/signal.ts';
 import { dedup } from './dedup.ts';
 import { limitWindowMs } from './limit.ts';
-import { type DeliveryRow, isWaiting, revisionOf } from './log.ts';
+import { isWaiting, revisionOf } from './log.ts';
 import { sendingOrder } from './plan.ts';
 import type { DeliveryRows, RowChange } from './rows.ts';
 

@@ -1,6 +1,7 @@
+import type { DeliveryRow, SuppressReason } from '../core/delivery.ts';
 import type { MessageChange } from '../core/notifier.ts';
 import { type Alert, levelRank } from '../core/signal.ts';
-import { type DeliveryRow, revisionOf, type SuppressReason } from './log.ts';
+import { revisionOf } from './log.ts';
 
 /** People who were told look again within half a shift; sooner is nagging, later is forgotten. */
 export const repeatIntervalMs = 4 * 3600_000;

@@ -3,12 +3,13 @@
  * An alert is offered after it is stored; offering it again is harmless, so whoever is unsure offers again.
  */
 import type { Clock } from '../core/clock.ts';
+import type { DeliveryLog } from '../core/delivery.ts';
 import type { Notifier } from '../core/notifier.ts';
 import type { Alert, Level } from '../core/signal.ts';
 import { createChannel, type DispatchObserver } from './channel.ts';
 import type { Replaced } from './grouper.ts';
 import { createRuleLimit } from './limit.ts';
-import { blankRow, type DeliveryLog } from './log.ts';
+import { blankRow } from './log.ts';
 import { planAlert } from './plan.ts';
 import { createDeliveryRows, type RowChange } from './rows.ts';
 
@@ -73,6 +74,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     },
 
     async offer(alerts) {
+      await rows.recall(alerts.map((alert) => alert.id));
       // Lines of one alert may depend on those of the one before (a roll-up), so plans see a draft of them.
       const draft = new Map<string, RowChange>();
       const routes = options.minLevel === undefined ? {} : { minLevel: options.minLevel };

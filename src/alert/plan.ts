@@ -1,8 +1,9 @@
+import type { DeliveryRow } from '../core/delivery.ts';
 import type { Notifier } from '../core/notifier.ts';
 import { type Alert, levelRank } from '../core/signal.ts';
 import { dedup } from './dedup.ts';
 import { type RuleLimit, rollupDelayMs, rollupKey } from './limit.ts';
-import { type DeliveryRow, isWaiting, revisionOf } from './log.ts';
+import { isWaiting, revisionOf } from './log.ts';
 import { type RouteOptions, routeAlert } from './route.ts';
 import type { RowChange } from './rows.ts';
 

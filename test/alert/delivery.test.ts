@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { createDispatcher, type Dispatcher } from '../../src/alert/dispatch.ts';
-import { type DeliveryRow, memoryDeliveryLog } from '../../src/alert/log.ts';
+import { memoryDeliveryLog } from '../../src/alert/log.ts';
 import type { Clock } from '../../src/core/clock.ts';
+import type { DeliveryRow } from '../../src/core/delivery.ts';
 import type { Delivery, Message, Notifier } from '../../src/core/notifier.ts';
 import type { Alert } from '../../src/core/signal.ts';
 import { alertOf } from '../notify/messages.ts';
