@@ -35,6 +35,9 @@ export interface Review {
   readonly mostRead: { readonly sql: string; readonly rows: readonly Row[] };
   readonly sections: readonly Section[];
   readonly checkpoints: readonly string[];
+  readonly findings: readonly string[];
+  /** What whoever made the review should put right first; said in the review too. */
+  readonly warnings: readonly string[];
 }
 
 /** Runs every statement of the review. Reads only; the order of sections is the order of the page. @throws KW_STORE */
@@ -53,6 +56,7 @@ export async function gatherReview(engine: Engine, input: ReviewInput): Promise<
     under,
   };
   const mostReadSql = mostRead(scope, period.before, mostReadMax);
+  const sections = await gatherSections(engine, input, scope, viewer);
   const [row = {}] = await runRows(engine, figuresSql(scope), figures, viewer);
   return {
     period,
@@ -67,12 +71,29 @@ export async function gatherReview(engine: Engine, input: ReviewInput): Promise<
       sql: mostReadSql,
       rows: await runRows(engine, mostReadSql, mostReadColumns, viewer),
     },
-    sections: await gatherSections(engine, input, scope, viewer),
+    findings: [...input.completeness.findings].sort(),
+    sections,
+    warnings: warningsOf(input, sections),
     checkpoints: [
       input.completeness.checkpoint,
       ...input.completeness.streams.map((s) => s.checkpoint),
     ].filter((note) => note !== ''),
   };
+}
+
+/** Environment, owner and team in the events are those of the catalog at ingest: another one given now is said. */
+function warningsOf({ catalog, period }: ReviewInput, sections: readonly Section[]): string[] {
+  const systemRows = sections.find((s) => s.id === 'systems')?.rows ?? [];
+  const used = [...new Set(systemRows.flatMap((r) => r.catalogs as readonly string[]))].sort();
+  const warnings: string[] = [];
+  if (used.length === 0) warnings.push(`The log has no act in ${period.name}.`);
+  else if (used.some((v) => v !== String(catalog.version))) {
+    const given = catalog.version === 0 ? 'no catalog' : `catalog version ${catalog.version}`;
+    warnings.push(
+      `The events were enriched with catalog version ${used.join(', ')}, the review was made with ${given}: environments, owners and teams are the former's, rotation policies and known identities the latter's.`,
+    );
+  }
+  return warnings;
 }
 
 const dayMs = 86_400_000;

@@ -53,6 +53,8 @@ export interface ReviewInput {
     /** Milliseconds: the review's only idea of when it was made. */
     readonly checkpointTime: number;
     readonly streams: readonly StreamCompleteness[];
+    /** What `verify` found, in words, sorted; only what does not depend on when it ran. */
+    readonly findings: readonly string[];
   };
   readonly productVersion: string;
   /** Whose view it is; absent = everything. */

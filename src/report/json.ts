@@ -34,6 +34,8 @@ export function reviewJson(review: Review): string {
         },
       ]),
     ),
+    warnings: review.warnings,
+    findings: review.findings,
     checkpoints: review.checkpoints,
   };
   return `${JSON.stringify(document, null, 1)}\n`;

@@ -86,7 +86,9 @@ const conditions = {
   is_secret: `object_kind IN ${secretKinds}`,
   no_data: "has(flags, 'no_data') OR (outcome = 'error' AND outcome_code = '404')",
   returned_value: "outcome = 'allowed' AND action IN ('read', 'use', 'issue') AND is_secret AND NOT no_data",
-  browsed: "outcome = 'allowed' AND action = 'list' AND NOT no_data",
+  // A listing that finds nothing is still a listing; only who asks for a value can find nothing there.
+  browsed: "action = 'list' AND (outcome = 'allowed' OR no_data)",
+  nothing_there: "no_data AND action IN ('read', 'use', 'issue')",
   changed: "outcome = 'allowed' AND action IN ('create', 'update', 'rotate') AND is_secret",
   removed: "outcome = 'allowed' AND action IN ('delete', 'destroy') AND is_secret",
   refused: "outcome = 'denied'",

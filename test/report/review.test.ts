@@ -76,7 +76,7 @@ describe('counts, counted by hand from the world of 34 lines', () => {
       secrets: 3,
       writes: 2,
       listings: 1,
-      nothing_there: 2,
+      nothing_found: 2,
       denied: 0,
       errors: 1,
       logins: 1,
@@ -309,7 +309,7 @@ describe('where the log is short', () => {
     const input = worldInput();
     const { review, folder } = await createReview(engine, {
       ...input,
-      completeness: { checkpoint: '', checkpointTime: 0, streams: [] },
+      completeness: { checkpoint: '', checkpointTime: 0, findings: [], streams: [] },
       outDir: mkdtempSync(join(tmpdir(), 'keywitness-empty-')),
     });
     expect(review.figures.row).toMatchObject({ value_returned: 0, acts: 0, unanswered: 0 });

@@ -24,7 +24,11 @@ export function reviewHtml(review: Review): string {
         <main>
           <Summary review={review} />
           {review.sections.map((section, i) => (
-            <SectionView section={section} number={i + 2} />
+            <SectionView section={section} number={i + 2}>
+              {section.id === 'completeness' && review.findings.length > 0 && (
+                <Findings findings={review.findings} />
+              )}
+            </SectionView>
           ))}
           <Method review={review} />
         </main>
@@ -66,6 +70,9 @@ function Cover({ review }: { review: Review }): JSX.Element {
         )}
       </dl>
       <Trust review={review} />
+      {review.warnings.map((w) => (
+        <p class="warning">{plain(w)}</p>
+      ))}
       <nav aria-label="Contents">
         <ol>
           <li>
@@ -105,11 +112,13 @@ function Trust({ review }: { review: Review }): JSX.Element {
   );
   if (streams.length === 0)
     return <p class="alarm">No stream stands under the checkpoint: there is nothing to review.</p>;
-  if (bad.length > 0) {
+  if (bad.length > 0 || review.findings.length > 0) {
     return (
       <p class="alarm">
-        <strong>Do not rely on this review.</strong> {bad.length} of {streams.length} streams were found
-        tampered with or cut: see <a href="#completeness">Completeness and accuracy</a>.
+        <strong>Do not rely on this review before this is explained.</strong> {bad.length} of {streams.length}{' '}
+        streams were found tampered with or cut, and <code>verify</code> found {review.findings.length}{' '}
+        {review.findings.length === 1 ? 'thing' : 'things'}: see{' '}
+        <a href="#completeness">Completeness and accuracy</a>.
       </p>
     );
   }
@@ -126,6 +135,27 @@ function Trust({ review }: { review: Review }): JSX.Element {
       All {streams.length} streams are complete and verified against signed checkpoints:{' '}
       <a href="#completeness">Completeness and accuracy</a>.
     </p>
+  );
+}
+
+/** A broken log has as many findings as it has records: the first ones say where to look. */
+const findingsShownMax = 50;
+
+function Findings({ findings }: { findings: readonly string[] }): JSX.Element {
+  return (
+    <div class="alarm">
+      <p>
+        <strong>What verify found</strong>
+        {findings.length > findingsShownMax
+          ? ` (the first ${findingsShownMax} of ${countText(findings.length)})`
+          : ''}
+      </p>
+      <ul>
+        {findings.slice(0, findingsShownMax).map((f) => (
+          <li>{plain(f)}</li>
+        ))}
+      </ul>
+    </div>
   );
 }
 

@@ -9,7 +9,15 @@ const badVerdicts = new Set(['overdue', 'tampered', 'denied', 'truncated']);
 const goodVerdicts = new Set(['in time', 'intact', 'agree', 'expired']);
 
 /** A section: words, table, and the command that gives its numbers. */
-export function SectionView({ section, number }: { section: Section; number: number }): JSX.Element {
+export function SectionView({
+  section,
+  number,
+  children,
+}: {
+  section: Section;
+  number: number;
+  children?: ComponentChildren;
+}): JSX.Element {
   return (
     <section id={section.id} aria-labelledby={`${section.id}-title`}>
       <h2 id={`${section.id}-title`}>
@@ -18,6 +26,7 @@ export function SectionView({ section, number }: { section: Section; number: num
       {section.lead.map((words) => (
         <p class="lead">{plain(words)}</p>
       ))}
+      {children}
       <SectionTable section={section} />
     </section>
   );

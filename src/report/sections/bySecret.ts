@@ -73,15 +73,15 @@ export function notFound(scope: Scope): SectionDefinition {
       { key: 'last_asked', label: 'Last asked', kind: 'time' },
       { key: 'last_event', label: 'Last event', kind: 'event' },
     ],
-    sql: `${define('is_secret', 'no_data', 'event')}
+    sql: `${define('is_secret', 'nothing_there', 'event')}
 SELECT
   secret,
   ${distinct('env')} AS environments,
-  ${acts('no_data')} AS requests,
-  uniqExactIf(identity, no_data) AS identities,
-  arraySlice(${distinct('identity', 'no_data')}, 1, 10) AS who,
-  ${lastTime('no_data')} AS last_asked,
-  ${lastEvent('no_data')} AS last_event
+  ${acts('nothing_there')} AS requests,
+  uniqExactIf(identity, nothing_there) AS identities,
+  arraySlice(${distinct('identity', 'nothing_there')}, 1, 10) AS who,
+  ${lastTime('nothing_there')} AS last_asked,
+  ${lastEvent('nothing_there')} AS last_event
 FROM ${finalsOfPeriod(scope)}
 WHERE is_secret AND secret <> ''
 GROUP BY secret

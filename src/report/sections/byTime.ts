@@ -33,14 +33,14 @@ function timeTable(scope: Scope, bucket: string): Pick<SectionDefinition, 'colum
       { key: 'identities', label: 'Identities', kind: 'count' },
       { key: 'writes', label: 'Writes', kind: 'count' },
       { key: 'listings', label: 'Listings', kind: 'count' },
-      { key: 'nothing_there', label: 'Nothing there', kind: 'count' },
+      { key: 'nothing_found', label: 'Nothing there', kind: 'count' },
       { key: 'denied', label: 'Denied', kind: 'count' },
       { key: 'errors', label: 'Errors', kind: 'count' },
       { key: 'logins', label: 'Logins', kind: 'count' },
       { key: 'acts', label: 'All acts', kind: 'count' },
       { key: 'denied_share', label: 'Denied share', kind: 'share' },
     ],
-    sql: `${define('returned_value', 'browsed', 'changed', 'removed', 'no_data', 'refused', 'failed', 'logged_in')}
+    sql: `${define('returned_value', 'browsed', 'changed', 'removed', 'nothing_there', 'refused', 'failed', 'logged_in')}
 SELECT
   ${bucket} AS begins,
   ${acts('returned_value')} AS reads,
@@ -48,7 +48,7 @@ SELECT
   uniqExactIf(identity, identity <> '') AS identities,
   ${acts('changed OR removed')} AS writes,
   ${acts('browsed')} AS listings,
-  ${acts('no_data')} AS nothing_there,
+  ${acts('nothing_there')} AS nothing_found,
   ${acts('refused')} AS denied,
   ${acts('failed')} AS errors,
   ${acts('logged_in')} AS logins,

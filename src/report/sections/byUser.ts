@@ -34,7 +34,7 @@ export function byUser(scope: Scope): SectionDefinition {
       { key: 'secrets', label: 'Secrets', kind: 'count' },
       { key: 'writes', label: 'Writes', kind: 'count' },
       { key: 'listings', label: 'Listings', kind: 'count', isFileOnly: true },
-      { key: 'nothing_there', label: 'Nothing there', kind: 'count' },
+      { key: 'nothing_found', label: 'Nothing there', kind: 'count' },
       { key: 'denied', label: 'Denied', kind: 'count' },
       { key: 'errors', label: 'Errors', kind: 'count' },
       { key: 'logins', label: 'Logins', kind: 'count' },
@@ -46,7 +46,7 @@ export function byUser(scope: Scope): SectionDefinition {
       { key: 'addresses_total', label: 'Addresses', kind: 'count' },
       { key: 'last_event', label: 'Last event', kind: 'event', isFileOnly: true },
     ],
-    sql: `${define('returned_value', 'browsed', 'changed', 'removed', 'no_data', 'refused', 'failed', 'logged_in', 'event', 'address')}
+    sql: `${define('returned_value', 'browsed', 'changed', 'removed', 'nothing_there', 'refused', 'failed', 'logged_in', 'event', 'address')}
 SELECT
   identity,
   ${distinct('actor_name')} AS names,
@@ -58,7 +58,7 @@ SELECT
   uniqExactIf(secret, returned_value) AS secrets,
   ${acts('changed OR removed')} AS writes,
   ${acts('browsed')} AS listings,
-  ${acts('no_data')} AS nothing_there,
+  ${acts('nothing_there')} AS nothing_found,
   ${acts('refused')} AS denied,
   ${acts('failed')} AS errors,
   ${acts('logged_in')} AS logins,

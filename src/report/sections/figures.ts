@@ -26,7 +26,7 @@ export const figures: readonly Figure[] = [
 
 /** The summary's numbers, all in one row. */
 export function figuresSql(scope: Scope): string {
-  return `${define('returned_value', 'browsed', 'no_data', 'refused', 'failed', 'logged_in', 'login_failed')}
+  return `${define('returned_value', 'browsed', 'nothing_there', 'refused', 'failed', 'logged_in', 'login_failed')}
 SELECT
   ${acts('returned_value')} AS value_returned,
   uniqExactIf(secret, returned_value) AS secrets,
@@ -34,7 +34,7 @@ SELECT
   uniqExactIf((identity, secret), returned_value) AS pairs,
   uniqExact(dup_key) AS acts,
   ${acts('browsed')} AS browsed_acts,
-  ${acts('no_data')} AS no_data_acts,
+  ${acts('nothing_there')} AS no_data_acts,
   ${acts('refused')} AS denied,
   ${acts('failed')} AS errors,
   ${acts('logged_in')} AS logins,

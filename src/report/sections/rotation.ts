@@ -20,6 +20,7 @@ ORDER BY secret`;
  * stand in the statement, so that the verdict can be computed again from the store alone.
  */
 export function rotation(scope: Scope, policies: RotationPolicies): SectionDefinition {
+  const ageSeconds = `dateDiff('second', if(changes = 0, ${instant(scope.windowStart)}, toDateTime64(maxIf(at, is_change), 3, 'UTC')), ${instant(scope.to)})`;
   return {
     id: 'rotation',
     title: 'Secrets not rotated within policy',
@@ -52,9 +53,9 @@ SELECT
   uniqExactIf(dup_key, is_change) AS changes,
   if(changes = 0, '', ${iso('maxIf(at, is_change)')}) AS last_changed,
   argMaxIf(who, (at, event_of), is_change) AS changed_by,
-  intDiv(dateDiff('second', if(changes = 0, ${instant(scope.windowStart)}, toDateTime64(maxIf(at, is_change), 3, 'UTC')), ${instant(scope.to)}), 86400) AS age_days,
+  intDiv(${ageSeconds}, 86400) AS age_days,
   if(changes = 0, 'at least', 'exact') AS age_is,
-  multiIf(age_days > rotate_every_days, 'overdue', changes = 0, 'undecided', 'in time') AS verdict,
+  multiIf(${ageSeconds} > rotate_every_days * 86400, 'overdue', changes = 0, 'undecided', 'in time') AS verdict,
   argMaxIf(event_of, (at, event_of), is_change) AS last_event
 FROM (
   SELECT secret, 0 AS every, toString(owner) AS owner_of, toString(env) AS env_of, has(marks, 'crown_jewel') AS jewel,
