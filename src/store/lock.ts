@@ -1,13 +1,5 @@
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KeywitnessError } from '../core/errors.ts';
 
@@ -17,6 +9,9 @@ interface Holder {
   readonly started: string;
 }
 
+/** Each attempt ends with the lock, with a living holder, or because another process moved on meanwhile. */
+const attemptsMax = 20;
+
 /**
  * Takes the data directory for this process: the embedded engine allows one owner.
  * Returns the release function. @throws KW_DATA_HELD naming the pid that holds it.
@@ -24,53 +19,87 @@ interface Holder {
 export function lockDataDir(dataDir: string): () => void {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const path = join(dataDir, 'lock');
-  for (let attempt = 0; attempt < 3; attempt++) {
-    if (tryCreate(path)) return () => rmSync(path, { force: true });
-    const holder = readHolder(path);
+  const nonce = randomBytes(8).toString('hex');
+  const ours = JSON.stringify({ pid: process.pid, started: startedAt(process.pid), nonce });
+  const draft = `${path}.${process.pid}.${nonce}`;
+  writeFileSync(draft, ours, { mode: 0o600, flag: 'wx' });
+  try {
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      if (tryLink(draft, path) || takeOver(draft, path, dataDir)) {
+        return () => {
+          if (read(path) === ours) rmSync(path, { force: true });
+        };
+      }
+    }
+  } finally {
+    rmSync(draft, { force: true });
+  }
+  throw new KeywitnessError('KW_DATA_HELD', `Another process is starting on ${dataDir}. Run this again.`);
+}
+
+/**
+ * Replaces the lock of a dead process. Of several that find the same dead lock one may: whoever creates the
+ * marker named after its content. A dead marker is taken over the same way, by a marker named after that.
+ * Renaming the lock away first would not do: it could by then be the living lock of a faster process.
+ */
+function takeOver(draft: string, path: string, dataDir: string): boolean {
+  const dead = read(path);
+  if (dead === undefined) return false;
+  const markers: { readonly path: string; readonly text: string }[] = [];
+  for (let text = dead; ; ) {
+    const holder = holderOf(text);
     if (holder !== undefined && isRunning(holder)) {
       throw new KeywitnessError(
         'KW_DATA_HELD',
         `Process ${holder.pid} holds ${dataDir}. Nothing was changed. Wait for it or stop it, then run this again.`,
       );
     }
-    // Renamed before it is removed, so that of two processes that find the same dead lock one wins.
-    const stale = `${path}.stale.${process.pid}`;
-    if (existsSync(path)) {
-      try {
-        renameSync(path, stale);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      }
-      rmSync(stale, { force: true });
+    const marker = `${path}.after.${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
+    if (tryLink(draft, marker)) {
+      // Nobody else may now replace what we read; but it may have been replaced before.
+      const isStill = read(path) === dead && markers.every((m) => read(m.path) === m.text);
+      if (isStill) renameSync(draft, path);
+      for (const m of isStill ? markers : []) rmSync(m.path, { force: true });
+      rmSync(marker, { force: true });
+      return isStill;
     }
+    const next = read(marker);
+    if (next === undefined) return false;
+    markers.push({ path: marker, text: next });
+    text = next;
   }
-  throw new KeywitnessError('KW_DATA_HELD', `Another process is starting on ${dataDir}. Run this again.`);
 }
 
-function tryCreate(path: string): boolean {
-  let file: number;
+/** A second name for a file that is complete already: the lock is never seen half written. */
+function tryLink(draft: string, path: string): boolean {
   try {
-    file = openSync(path, 'wx', 0o600);
+    linkSync(draft, path);
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   }
-  writeSync(file, JSON.stringify({ pid: process.pid, started: startedAt(process.pid) } satisfies Holder));
-  closeSync(file);
-  return true;
 }
 
-function readHolder(path: string): Holder | undefined {
+function read(path: string): string | undefined {
   try {
-    const parsed: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Undefined for what a crash of the machine cut short: nobody holds that. */
+function holderOf(text: string): Holder | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text);
     if (typeof parsed === 'object' && parsed !== null && 'pid' in parsed && typeof parsed.pid === 'number') {
       return { pid: parsed.pid, started: 'started' in parsed ? String(parsed.started) : '' };
     }
     return undefined;
-  } catch (error) {
-    // Gone meanwhile, or cut short by a crash: both mean nobody holds it.
-    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
 }
 
