@@ -3,12 +3,17 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { errorTable, KeywitnessError } from '../core/errors.ts';
 import { packageRoot } from '../core/packageRoot.ts';
+import { accessCommand } from './access.ts';
+import { alertsCommand } from './alerts.ts';
+import { checkpointCommand } from './checkpoint.ts';
 import { configCommand } from './config.ts';
 import { demoCommand } from './demo.ts';
 import { ingestCommand } from './ingest.ts';
 import { printable } from './output.ts';
+import { proveCommand } from './prove.ts';
 import { queryCommand } from './query.ts';
 import { rulesCommand } from './rules.ts';
+import { verifyCommand } from './verify.ts';
 
 /** Exit codes of `verify` for what every other command calls 2, 3 and 4 (docs/cli.md): there those are verdicts. */
 const verifyExit: Readonly<Record<number, number>> = { 2: 64, 3: 78, 4: 69 };
@@ -27,6 +32,11 @@ function program(): Command {
     .addCommand(ingestCommand())
     .addCommand(queryCommand())
     .addCommand(rulesCommand())
+    .addCommand(alertsCommand())
+    .addCommand(accessCommand())
+    .addCommand(verifyCommand())
+    .addCommand(proveCommand())
+    .addCommand(checkpointCommand())
     .addCommand(configCommand());
 }
 

@@ -23,11 +23,6 @@ export type AnchorEntry =
   | { readonly kind: 'key'; readonly line: number; readonly publicKey: Buffer }
   | { readonly kind: 'unreadable'; readonly line: number };
 
-/** `KEYWITNESS_ANCHOR_FILE`, default beside the data directory. */
-export function anchorPath(dataDir: string, env: Readonly<Record<string, string | undefined>>): string {
-  return env.KEYWITNESS_ANCHOR_FILE || `${dataDir.replace(/\/+$/, '')}.anchor`;
-}
-
 export function anchorKeyLine(logId: string, publicKey: Buffer): string {
   return `${logId} key ${publicKey.toString('base64')}\n`;
 }

@@ -182,3 +182,28 @@ const comparisons: readonly (readonly [EventDifference['kind'], string])[] = [
     `SELECT toString(e.offset) AS o, e.idx AS i FROM (SELECT offset, idx, count() AS n FROM ${stored} GROUP BY offset, idx) AS e LEFT JOIN (SELECT offset, idx, 1 AS is_expected FROM kw_verify.expected) AS x ON e.offset = x.offset AND e.idx = x.idx WHERE e.n > 1 OR x.is_expected = 0 ${listed}`,
   ],
 ];
+
+/** Index of a record's leaf in its tree: how many records stand before it. */
+export async function leafIndex(
+  engine: Engine,
+  at: StreamKey & { readonly offset: bigint },
+): Promise<number> {
+  const rows = await engine.rows(
+    `SELECT count() AS n FROM kw.records WHERE ${ofTree} AND offset < {offset:UInt64}`,
+    { ...treeParams(at), offset: at.offset.toString() },
+  );
+  return Number(rows[0]?.n ?? 0);
+}
+
+/** True when the part has a row in `events` or `set_aside`. */
+export async function hasDerivedRow(
+  engine: Engine,
+  at: StreamKey & { readonly offset: bigint; readonly idx: number },
+): Promise<boolean> {
+  const where = `WHERE ${ofTree} AND offset = {offset:UInt64} AND idx = {idx:UInt32}`;
+  const rows = await engine.rows(
+    `SELECT (SELECT count() FROM kw.events ${where}) + (SELECT count() FROM kw.set_aside ${where}) AS n`,
+    { ...treeParams(at), offset: at.offset.toString(), idx: at.idx },
+  );
+  return Number(rows[0]?.n ?? 0) > 0;
+}

@@ -1,0 +1,142 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { styleText } from 'node:util';
+import { Command } from 'commander';
+import { KeywitnessError } from '../core/errors.ts';
+import { streamKeyText } from '../core/record.ts';
+import type { Finding, VerifyReport } from '../ledger/audit/findings.ts';
+import { verifyStore } from '../ledger/audit/verify.ts';
+import { offlineExits, readKeys, verifyOffline } from '../ledger/offline.ts';
+import { anchorFile } from './appOptions.ts';
+import { dataOption } from './dataOption.ts';
+import { printRows, processTerminal, type Terminal } from './output.ts';
+import { withStore } from './withStore.ts';
+
+interface VerifyFlags {
+  readonly data: string;
+  readonly since?: string;
+  readonly offline?: readonly string[];
+  readonly keys?: string;
+  readonly json?: boolean;
+}
+
+/** For people: after these it says how many more. `--json` gives all. */
+const shownFindings = 20;
+
+export function verifyCommand(): Command {
+  return new Command('verify')
+    .description('derive the whole log again from the stored bytes and compare it with everything signed')
+    .option('--since <note>', 'also hold the log against this kept checkpoint')
+    .option('--offline <path...>', 'no store: check proof folders and .tlog-proof files')
+    .option('--keys <file>', 'with --offline: trust these keys instead of those inside')
+    .option('--json', 'NDJSON also on a terminal')
+    .addOption(dataOption())
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 intact, 1 tampered, 2 stale or truncated, 3 cannot tell (or rows not rebuilt);\n' +
+        '64 wrong usage, 69 something is missing, 78 wrong configuration.\n' +
+        '\nExample:\n  keywitness verify\n',
+    )
+    .action(async (flags: VerifyFlags) => {
+      const terminal = processTerminal(flags);
+      process.exitCode = flags.offline ? runOffline(flags, terminal) : await runVerify(flags, terminal);
+    });
+}
+
+function runOffline(flags: VerifyFlags, terminal: Terminal): number {
+  const keys = flags.keys === undefined ? undefined : readKeys(readInput(flags.keys));
+  if (flags.keys !== undefined && keys === undefined) {
+    throw new KeywitnessError('KW_USAGE', `${flags.keys} holds a line that is no verifier key.`);
+  }
+  const results = (flags.offline ?? []).map((path) => {
+    if (!existsSync(path)) throw new KeywitnessError('KW_USAGE', `${path} does not exist.`);
+    return verifyOffline(path, keys);
+  });
+  printRows(
+    terminal,
+    results.map(({ path, verdict }) => ({ path, verdict })),
+    ['path', 'verdict'],
+  );
+  for (const r of results) if (r.detail !== '') terminal.err.write(`${r.path}: ${r.detail}\n`);
+  const exits = results.map((r) => offlineExits[r.verdict]).filter((e) => e !== 0);
+  return exits.length === 0 ? 0 : Math.min(...exits);
+}
+
+async function runVerify(flags: VerifyFlags, terminal: Terminal): Promise<number> {
+  if (flags.keys !== undefined) throw new KeywitnessError('KW_USAGE', '--keys goes with --offline.');
+  const since = flags.since === undefined ? undefined : readInput(flags.since);
+  const report = await withStore(flags.data, (engine) =>
+    verifyStore({
+      engine,
+      dataDir: resolve(flags.data),
+      anchorFile: anchorFile(flags.data),
+      now: Date.now(),
+      ...(since === undefined ? {} : { since }),
+    }),
+  );
+  if (terminal.isPeople) printReport(report, terminal);
+  else printLines(report, terminal);
+  return report.exit;
+}
+
+function readInput(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new KeywitnessError('KW_USAGE', `${path} cannot be read.`, { cause });
+  }
+}
+
+/** One object a line: trees, findings, and the verdict last. */
+function printLines(report: VerifyReport, { out }: Terminal): void {
+  const line = (row: object) =>
+    out.write(`${JSON.stringify(row, (_, v) => (typeof v === 'bigint' ? v.toString() : v))}\n`);
+  for (const tree of report.trees) line({ kind: 'tree', ...tree });
+  for (const finding of report.findings) line({ kind: 'finding', ...finding });
+  const { verdict, exit, logId, exposure, notes, findings } = report;
+  const first = findings[0] === undefined ? {} : { class: findings[0].class, at: placeOf(findings[0]) };
+  line({ kind: 'verdict', verdict, exit, ...first, findings: findings.length, log: logId, exposure, notes });
+}
+
+function printReport(report: VerifyReport, terminal: Terminal): void {
+  const { out } = terminal;
+  const records = report.trees.reduce((n, t) => n + t.records, 0);
+  const colour = report.verdict === 'intact' ? 'green' : 'red';
+  out.write(`${styleText(['bold', colour], report.verdict)}  log ${report.logId}, ${records} records\n\n`);
+  printRows(
+    terminal,
+    report.trees.map((t) => ({
+      stream: streamKeyText(t),
+      records: t.records,
+      signed: t.signed,
+      events: t.events,
+      'set aside': t.setAside,
+      root: t.root,
+      verdict: t.verdict,
+    })),
+    ['stream', 'records', 'signed', 'events', 'set aside', 'root', 'verdict'],
+  );
+  if (report.findings.length > 0) out.write('\n');
+  for (const f of report.findings.slice(0, shownFindings)) {
+    out.write(`${styleText('bold', f.class)}  ${placeOf(f)}  ${f.detail}\n`);
+  }
+  const more = report.findings.length - shownFindings;
+  if (more > 0) out.write(`and ${more} more (--json lists all)\n`);
+  out.write(`\n${exposureText(report)}\n`);
+  for (const note of report.notes) out.write(`note: ${note}\n`);
+}
+
+function placeOf(f: Finding): string {
+  if (f.offset === undefined) return f.tree === '' ? 'the whole log' : f.tree;
+  return `${f.tree}/${f.offset}${f.idx === undefined ? '' : `/${f.idx}`}`;
+}
+
+/** For how long a cut tail could go unseen, in numbers. */
+function exposureText({ exposure }: VerifyReport): string {
+  const when = (ms: number) => (ms === 0 ? 'never' : new Date(ms).toISOString());
+  return (
+    `Exposure: whatever stands at or before the newest anchored checkpoint (${when(exposure.newestAnchored)}) cannot be ` +
+    `changed unseen by anyone who does not hold the anchor too. ${exposure.unsignedRecords} records came after the newest ` +
+    `checkpoint. While running, the longest time without a signed heartbeat was ${exposure.longestSilenceMs / 1000} s.`
+  );
+}
