@@ -19,6 +19,7 @@ const identifierShapes: readonly IdentifierShape[] = ['aws-key-id'];
  */
 export const source = defineSource({
   name: 'cloudtrail',
+  logsource: 'aws/cloudtrail',
   adapter: 1,
   // AWS: delivered within about five minutes on average, fifteen at most as a rule.
   latenessMs: 20 * 60_000,
@@ -111,7 +112,7 @@ function readHead(event: AuditEvent, native: Native, service: string): void {
   event.source = source.name;
   event.format = textOf(native.eventVersion);
   event.adapter = source.adapter;
-  event.logsource = 'aws/cloudtrail';
+  event.logsource = source.logsource;
   event.source_uid = textOf(native.eventID);
   event.dup_key = textOf(native.sharedEventID) || event.source_uid;
   event.request_id = textOf(native.requestID);

@@ -57,6 +57,8 @@ export interface Source {
   /** File name, `--source` value and the column `source`. */
   readonly name: string;
   readonly aliases?: readonly string[];
+  /** Sigma product/service of its events. */
+  readonly logsource: string;
   /** Version of the adapter: bump when any output changes, `rebuild` derives history again. */
   readonly adapter: number;
   /** How late this system's events may come, with the reason beside it: the detector's watermark waits this long. */

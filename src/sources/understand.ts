@@ -49,6 +49,16 @@ export function understand(
   return parts.map((part) => understandElement(part, adapter, context));
 }
 
+/** Which sources know these bytes: the names, or why they could not be read. */
+export function identify(value: Buffer, registry: SourceRegistry): Read<readonly string[]> {
+  const text = readText(value);
+  if (!text.isOk) return text;
+  if (text.value === '') return failed('no_json');
+  const document = readDocument(text.value);
+  if (!document.isOk) return document;
+  return { isOk: true, value: detectSources(registry, document.value.value).map((s) => s.name) };
+}
+
 interface Context {
   /** The text that holds the part: searched for shapes before anything is copied. */
   readonly text: string;
@@ -63,7 +73,7 @@ interface Document {
 }
 
 /** Parsed and proved free of what JSON.parse hides; JSON in a string is parsed again, once. */
-export function readDocument(text: string, isInner = false): Read<Document> {
+function readDocument(text: string, isInner = false): Read<Document> {
   let parsed = parseText(text);
   // A device's prefix may begin with a bracket, as in `[audit] {…}`.
   if (!parsed.isOk && parsed.reason === 'invalid_json' && text.startsWith('[')) {

@@ -18,6 +18,7 @@ const hmac = 'hmac-sha256:';
 export const source = defineSource({
   name: 'vault',
   aliases: ['openbao'],
+  logsource: 'vault/audit',
   adapter: 1,
   // Devices write in order as the server works; a shipper's buffer and retry is what is late.
   latenessMs: 5 * 60_000,
@@ -44,7 +45,7 @@ function normalise(part: Part, settings: StreamSettings) {
   event.source = source.name;
   event.format = 'audit';
   event.adapter = source.adapter;
-  event.logsource = 'vault/audit';
+  event.logsource = source.logsource;
   event.request_id = textOf(request.id);
   event.source_uid = event.request_id;
   event.dup_key = event.request_id;

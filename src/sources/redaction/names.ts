@@ -8,7 +8,7 @@ const sensitiveEnd =
   /(?:password|passwd|passphrase|pwd|secret|secretkey|privatekey|apikey|accesskey|secretaccesskey|token|tokens|jwt|otp|signature|sig|authorization|cookie|credential|secretid|secretstring|secretbinary|plaintext|connectionstring)$/;
 /** End like the above and name a page, a try or a kind, not a secret. */
 const harmless =
-  /^(?:http|next|continuation|pagination|marker|clientrequest|idempotency|client|page|sync|resume|upload)tokens?$|(?:secretid|token|key)accessor$|^(?:secretid|accesskeyid)$/;
+  /^(?:http|next|continuation|pagination|marker|clientrequest|idempotency|client|page|sync|resume|upload)tokens?$|(?:secretid|token|key)accessor$|^(?:secretid|accesskeyid|subjectfromwebidentitytoken)$/;
 
 /** Keys repeat from record to record; those that hold a secret are never kept. */
 const known = new Map<string, KeyKind>();

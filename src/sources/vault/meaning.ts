@@ -59,8 +59,7 @@ function keyValue(place: VaultPlace, operation: string): Meaning {
       return { action: settingsAction(operation), kind: 'mount' };
     return { action: plainAction(operation), kind: 'secret' };
   }
-  const name = place.rest.slice(place.kv2Segment.length + 1);
-  const object = name === '' ? place.mount : `${place.mount}/${name}`;
+  const object = `${place.mount}${place.rest.slice(place.kv2Segment.length)}`;
   return { action: kv2Action(place.kv2Segment, operation), kind: 'secret', object };
 }
 
