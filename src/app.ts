@@ -1,16 +1,25 @@
+import { createAccessReview } from './app/accessReview.ts';
+import { type Alerting, openAlerting, outboxFolder } from './app/alerting.ts';
+import { detectStored } from './app/detectStored.ts';
+import { every } from './app/every.ts';
 import { type IngestOptions, type IngestSummary, ingestFile } from './app/ingestFile.ts';
 import { recordReader } from './app/recordReader.ts';
 import { ruleMatcher } from './app/ruleMatcher.ts';
+import { createSink, type Sink, type SinkParts } from './app/sink.ts';
 import type { Clock } from './core/clock.ts';
-import type { KwRecord } from './core/record.ts';
+import type { Alert } from './core/signal.ts';
+import { createDetector, type Detector } from './detect/detector.ts';
 import { loadRuleFolder, shippedRules } from './detect/ruleFolder.ts';
 import type { CompiledSet } from './detect/sigma/sigma.ts';
 import { type Catalog, emptyCatalog, loadCatalog } from './enrich/catalog.ts';
 import { createEnricher } from './enrich/enrich.ts';
+import { createOwnerLookup } from './enrich/objects.ts';
 import { sessionOf } from './enrich/sessions.ts';
 import { openKeys } from './ledger/keys.ts';
 import { heartbeatIntervalMs, Ledger } from './ledger/ledger.ts';
-import { type FlushCounts, processFlush, repair, type Stages } from './pipeline.ts';
+import type { NotifySettings } from './notify/registry.ts';
+import { repair, type Stages } from './pipeline.ts';
+import type { CreatedReview } from './report/review.ts';
 import { loadSources } from './sources/registry.ts';
 import type { Engine } from './store/client.ts';
 import { openLedgerStore } from './store/ledgerStore.ts';
@@ -27,29 +36,40 @@ export interface AppOptions {
   readonly clock: Clock;
   /** The embedded engine or a server: opened once the data directory is this process's own. */
   readonly openStore: () => Promise<Engine>;
+  /** Receivers by name; one that is not named writes what it would have sent to DATA/outbox. */
+  readonly notify?: NotifySettings;
+  /** How live streams are read, and who hears of their troubles; absent where only files come in. */
+  readonly live?: Pick<SinkParts, 'readingOf' | 'onTrouble'>;
 }
 
 /** The whole program in one process: opened on a data directory, fed with records, closed in order. */
 export interface App {
   readonly engine: Engine;
   readonly catalog: Catalog;
-  /** Records whose derived rows a crash had lost, and that were derived again at start. */
-  readonly repaired: number;
-  deliver(records: readonly KwRecord[]): Promise<FlushCounts>;
+  readonly sink: Sink;
+  readonly alerting: Alerting;
+  createDetector(): Detector;
+  /** Title of a rule by its id; the id itself when no such rule is loaded. */
+  ruleTitle(id: string): string;
   ingestFile(path: string, options: IngestOptions): Promise<IngestSummary>;
+  /** Detection over time over all that is stored; stores the alerts and returns every one of them. */
+  detect(onDay?: (done: number, total: number) => void): Promise<readonly Alert[]>;
+  /** Verifies the log and makes the access review of a period in DATA/reviews. */
+  review(period: string): Promise<CreatedReview>;
+  /** Pins and signs what grew, now rather than at the next heartbeat. */
+  checkpoint(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Opens the store, mends what a crash left, and is then ready for records. @throws KW_DATA_HELD, KW_CATALOG, KW_RULES */
 export async function openApp(options: AppOptions): Promise<App> {
   const catalog = options.catalogFile === undefined ? emptyCatalog : loadCatalog(options.catalogFile);
-  const rules = loadRuleFolder(options.ruleFolder ?? shippedRules);
-  const registry = await loadSources();
+  const rules = loadRuleFolder(options.ruleFolder ?? process.env.KWR ?? shippedRules);
   const release = lockDataDir(options.dataDir);
   let engine: Engine | undefined;
   try {
     engine = await options.openStore();
-    return await start(engine, { options, catalog, rules, registry, release });
+    return await start(engine, { options, catalog, rules, release });
   } catch (error) {
     await engine?.close();
     release();
@@ -61,28 +81,28 @@ interface Parts {
   readonly options: AppOptions;
   readonly catalog: Catalog;
   readonly rules: CompiledSet;
-  readonly registry: Awaited<ReturnType<typeof loadSources>>;
   readonly release: () => void;
 }
 
-async function start(engine: Engine, { options, catalog, rules, registry, release }: Parts): Promise<App> {
+async function start(engine: Engine, { options, catalog, rules, release }: Parts): Promise<App> {
+  const { clock, dataDir, anchorFile } = options;
   await migrate(engine);
   const ledger = await Ledger.open({
     store: openLedgerStore(engine),
-    keys: openKeys(options.dataDir, process.env),
-    anchorFile: options.anchorFile,
-    clock: options.clock,
+    keys: openKeys(dataDir, process.env),
+    anchorFile,
+    clock,
   });
   const book = await openStreamBook(engine);
-  const reader = recordReader(book, registry);
-  const now = () => options.clock.now();
+  const reader = recordReader(book, await loadSources());
+  const enrich = createEnricher(catalog);
   const stages: Stages = {
     engine,
-    now,
+    now: () => clock.now(),
     writer: 0n,
     understand: reader.understand,
     leaf: reader.leaf,
-    enrich: createEnricher(catalog),
+    enrich,
     match: ruleMatcher(rules),
     rulesVersion: () => rules.version,
     session: (event) => {
@@ -94,18 +114,34 @@ async function start(engine: Engine, { options, catalog, rules, registry, releas
     extend: (key, leaves) => ledger.extend(key, leaves),
   };
   await ledger.start();
-  const repaired = await repair(stages);
+  await repair(stages);
+  const sink = await createSink({ stages, book, ledger, ...(options.live ?? filesOnly) });
+  const alerting = await openAlerting({
+    engine,
+    clock,
+    notify: options.notify ?? {},
+    outbox: outboxFolder(dataDir),
+    ownerOf: createOwnerLookup(catalog),
+  });
   const facts = () => ({ hashes: { rules: String(rules.version), catalog: catalog.hash } });
-  const stopHeartbeat = every(heartbeatIntervalMs, options.clock, () => ledger.heartbeat(facts()));
-  const deliver = (records: readonly KwRecord[]) => processFlush(records, stages);
+  const stopHeartbeat = every(heartbeatIntervalMs, clock, () => ledger.heartbeat(facts()));
+  const newDetector = () => createDetector(rules, []);
   return {
     engine,
     catalog,
-    repaired,
-    deliver,
-    ingestFile: (path, ingest) => ingestFile(path, ingest, { engine, book, ledger, now, deliver }),
+    sink,
+    alerting,
+    createDetector: newDetector,
+    ruleTitle: (id) => rules.rules.find((r) => r.id === id)?.title ?? id,
+    ingestFile: (path, ingest) =>
+      ingestFile(path, ingest, { engine, book, ledger, now: stages.now, deliver: sink.take }),
+    detect: async (onDay) => alerting.record(await detectStored(engine, newDetector, onDay)),
+    review: (period) =>
+      createAccessReview({ engine, dataDir, anchorFile, catalog, period, now: clock.now() }),
+    checkpoint: () => ledger.heartbeat(facts()),
     async close() {
       await stopHeartbeat();
+      await alerting.dispatcher.close();
       await ledger.stop(facts());
       await engine.close();
       release();
@@ -113,18 +149,11 @@ async function start(engine: Engine, { options, catalog, rules, registry, releas
   };
 }
 
-/** Runs again and again with a pause between, until the returned function has stopped it. */
-function every(pauseMs: number, clock: Clock, run: () => Promise<void>): () => Promise<void> {
-  const stop = new AbortController();
-  const loop = (async () => {
-    for (;;) {
-      await clock.sleep(pauseMs, stop.signal);
-      if (stop.signal.aborted) return;
-      await run();
-    }
-  })();
-  return async () => {
-    stop.abort();
-    await loop;
-  };
-}
+const filesOnly: Pick<SinkParts, 'readingOf' | 'onTrouble'> = {
+  readingOf: (stream) => {
+    throw new Error(`${stream} is no file and nothing says how it is read`);
+  },
+  onTrouble: async ({ sentence }) => {
+    throw new Error(sentence);
+  },
+};

@@ -1,5 +1,5 @@
 import type { AuditEvent } from '../core/event.ts';
-import type { CatalogDocument, EnvironmentMatch } from './catalog.ts';
+import type { Catalog, CatalogDocument, EnvironmentMatch } from './catalog.ts';
 import { compileGlob } from './glob.ts';
 
 /** What the catalog says about an object, whoever touches it and whenever. */
@@ -38,6 +38,12 @@ export function compileObjects(document: CatalogDocument): Objects {
     },
     envOfActor: (event) => environments.find((e) => e.ofActor(event))?.env,
   };
+}
+
+/** Who is responsible for a secret by its canonical id; '' = nobody the catalog knows. */
+export function createOwnerLookup({ document }: Catalog): (secret: string) => string {
+  const secrets = (document.secrets ?? []).map((s) => ({ owner: s.owner, fits: compileGlob(s.match) }));
+  return (secret) => secrets.find((s) => s.fits(secret))?.owner ?? '';
 }
 
 interface CompiledMatch {
