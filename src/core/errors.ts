@@ -7,6 +7,7 @@ export const errorTable = {
   KW_INPUT: { exit: 2, sentence: 'The input could not be read.' },
   KW_SOURCE_UNKNOWN: { exit: 2, sentence: 'There is no source of that name.' },
   KW_EVENT_UNKNOWN: { exit: 2, sentence: 'There is no such event in the store.' },
+  KW_ALERT_UNKNOWN: { exit: 2, sentence: 'There is no such alert in the store.' },
   KW_QUERY_REFUSED: { exit: 2, sentence: 'The query is not one read-only statement.' },
   KW_QUERY_FAILED: { exit: 2, sentence: 'The query could not be answered.' },
   KW_CONFIG: { exit: 3, sentence: 'The configuration is wrong.' },

@@ -75,7 +75,7 @@ export interface AlertStore {
   byId(ids: readonly string[]): Promise<Alert[]>;
   /** Ids that begin so, for people who type. */
   byPrefix(prefix: string): Promise<Alert[]>;
-  /** Newest first; without `all` only open and acknowledged ones. Alerts that belong to another story are left out. */
+  /** Newest first; without `all` only what nobody has taken yet. Alerts that belong to another story are left out. */
   list(options: { readonly all: boolean }): Promise<Alert[]>;
   /** With anchors, of alerts whose last event is not before `since`, in ms. */
   grouped(since: number): Promise<GroupedAlert[]>;
@@ -111,7 +111,7 @@ export function openAlertStore(engine: Engine): AlertStore {
     byPrefix: async (prefix) =>
       (await select('WHERE startsWith(id, {prefix:String}) LIMIT 20', { prefix })).map((g) => g.alert),
     list: async ({ all }) => {
-      const open = all ? '' : "AND s.state IN ('', 'open', 'acknowledged') ";
+      const open = all ? '' : "AND s.state IN ('', 'open') ";
       return (await select(`WHERE replaced_by = '' ${open}ORDER BY first DESC, id`, {})).map((g) => g.alert);
     },
     grouped: (since) =>

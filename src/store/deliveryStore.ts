@@ -14,21 +14,32 @@ const columns: readonly Column<DeliveryRow>[] = [
   text('ref', (r) => r.ref), text('rollup', (r) => r.rollup),
 ];
 
-const newestSql = (where: string) =>
+const selectSql =
   'SELECT key, channel, seq, toUnixTimestamp64Milli(at) AS at_ms, state, reason, rule, change, attempts, ' +
   'toUnixTimestamp64Milli(next_at) AS next_ms, toUnixTimestamp64Milli(ambiguous_since) AS ambiguous_ms, ' +
-  'toUnixTimestamp64Milli(told_at) AS told_ms, told_level, told_revision, ref, rollup FROM ' +
-  `(SELECT * FROM kw.deliveries ${where} ORDER BY channel, key, seq DESC LIMIT 1 BY channel, key) `;
+  'toUnixTimestamp64Milli(told_at) AS told_ms, told_level, told_revision, ref, rollup FROM ';
+
+const newestSql = (where: string) =>
+  `${selectSql} (SELECT * FROM kw.deliveries ${where} ORDER BY channel, key, seq DESC LIMIT 1 BY channel, key) `;
 
 const waitingOrSince = "WHERE state IN ('pending', 'sending') OR toUnixTimestamp64Milli(at) >= {since:Int64}";
 
 /** The delivery log in the store: durable when `append` returns. */
-export function openDeliveryLog(engine: Engine): DeliveryLog {
+export function openDeliveryLog(engine: Engine): DeliveryLog & {
+  /** Every line about one key, oldest first: what was sent, and why not. */
+  history(key: string): Promise<readonly DeliveryRow[]>;
+} {
   return {
     append: (rows) => writeRows(engine, 'kw.deliveries', columns, rows),
     newest: async (since) => (await engine.rows(newestSql('') + waitingOrSince, { since })).map(deliveryRow),
     lookUp: async (keys) =>
       (await engine.rows(newestSql('WHERE key IN {keys:Array(String)}'), { keys })).map(deliveryRow),
+    history: async (key) =>
+      (
+        await engine.rows(`${selectSql} kw.deliveries WHERE key = {key:String} ORDER BY at, channel, seq`, {
+          key,
+        })
+      ).map(deliveryRow),
   };
 }
 
