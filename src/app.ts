@@ -64,7 +64,7 @@ export interface App {
 /** Opens the store, mends what a crash left, and is then ready for records. @throws KW_DATA_HELD, KW_CATALOG, KW_RULES */
 export async function openApp(options: AppOptions): Promise<App> {
   const catalog = options.catalogFile === undefined ? emptyCatalog : loadCatalog(options.catalogFile);
-  const rules = loadRuleFolder(options.ruleFolder ?? process.env.KWR ?? shippedRules);
+  const rules = loadRuleFolder(options.ruleFolder ?? shippedRules);
   const release = lockDataDir(options.dataDir);
   let engine: Engine | undefined;
   try {
