@@ -60,8 +60,7 @@ function parseFile(file: RuleFile, fields: Fields): ParsedFile {
   const report = createReport(file.path, diagnostics);
   const out: ParsedFile = { file, report, diagnostics, rules: [], correlations: [], filters: [], heads: [] };
   for (const map of readDocuments(file.text, report)) {
-    // Baselines are documents of the same folder and another reader.
-    if (map.entries.has('baseline')) continue;
+    if (isBaseline(map)) continue;
     if (map.entries.has('correlation')) {
       const correlation = readCorrelation(map, report);
       if (!correlation) continue;
@@ -78,6 +77,11 @@ function parseFile(file: RuleFile, fields: Fields): ParsedFile {
     }
   }
   return out;
+}
+
+/** Baselines lie in the same folder and have a reader of their own (detect/baseline). */
+function isBaseline(map: LocatedMap): boolean {
+  return map.entries.has('kind') && map.entries.has('parameters') && !map.entries.has('detection');
 }
 
 function readRule(map: LocatedMap, report: Report, fields: Fields): LoadedRule | undefined {
