@@ -1,12 +1,12 @@
 import { appendFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import { type Engine, openEmbedded, type ReadFormat } from '../store/client.ts';
-import { lockDataDir } from '../store/lock.ts';
+import type { ReadFormat } from '../store/client.ts';
 import { readOnlyQuery } from '../store/readOnly.ts';
-import { requireStore } from './appOptions.ts';
+import { dataOption } from './dataOption.ts';
 import { printRows, processTerminal, type Terminal } from './output.ts';
+import { withStore } from './withStore.ts';
 
 type QueryFormat = 'table' | 'ndjson' | 'csv';
 
@@ -36,11 +36,7 @@ export function queryCommand(): Command {
     )
     .option('--json', 'the same as --format ndjson')
     .option('--raw', 'raw bytes, keys and headers of records too; the query is logged in DATA/acts.ndjson')
-    .addOption(
-      new Option('--data <dir>', 'data directory of the embedded store')
-        .default('./.keywitness')
-        .env('KEYWITNESS_DATA'),
-    )
+    .addOption(dataOption())
     .addHelpText(
       'after',
       '\nExample:\n  keywitness query "SELECT source, count() AS events FROM events GROUP BY source ORDER BY source"\n',
@@ -56,22 +52,6 @@ export function queryCommand(): Command {
       if (format === 'table') printTable({ ...terminal, isPeople: true }, text);
       else terminal.out.write(text);
     });
-}
-
-/** Reads need no migration and no repair: the store is opened as it is. @throws KW_DATA_MISSING, KW_DATA_HELD */
-async function withStore<T>(dataDir: string, run: (engine: Engine) => Promise<T>): Promise<T> {
-  requireStore(dataDir);
-  const release = lockDataDir(dataDir);
-  try {
-    const engine = await openEmbedded(join(resolve(dataDir), 'store'));
-    try {
-      return await run(engine);
-    } finally {
-      await engine.close();
-    }
-  } finally {
-    release();
-  }
 }
 
 /** Whoever reads raw bytes leaves a line, before the answer: records may hold what others must not know. */
