@@ -46,9 +46,7 @@ function listCommand(): Command {
     .addHelpText('after', '\nExample:\n  keywitness alerts list --all --json\n')
     .action(async (flags: CommonFlags & { all?: boolean; failOn?: Level }) => {
       const terminal = processTerminal(flags);
-      const alerts = await withStore(flags, (engine) =>
-        openAlertStore(engine).list({ all: flags.all === true }),
-      );
+      const alerts = await withAlerts(flags, (store) => store.list({ all: flags.all === true }));
       if (terminal.isPeople) printPeople(terminal, alerts, flags.all === true);
       else printRows(terminal, alerts.map(listed), []);
       const { failOn } = flags;
