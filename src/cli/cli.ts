@@ -13,6 +13,7 @@ import { printable } from './output.ts';
 import { proveCommand } from './prove.ts';
 import { queryCommand } from './query.ts';
 import { rulesCommand } from './rules.ts';
+import { sourcesCommand } from './sources.ts';
 import { verifyCommand } from './verify.ts';
 
 /** Exit codes of `verify` for what every other command calls 2, 3 and 4 (docs/cli.md): there those are verdicts. */
@@ -32,6 +33,7 @@ function program(): Command {
     .addCommand(ingestCommand())
     .addCommand(queryCommand())
     .addCommand(rulesCommand())
+    .addCommand(sourcesCommand())
     .addCommand(alertsCommand())
     .addCommand(accessCommand())
     .addCommand(verifyCommand())

@@ -4,7 +4,7 @@ import { isObject } from './reading/fields.ts';
 import { cutToLength, settleTime } from './reading/finish.ts';
 import { exactly, type Parsed, parseText } from './reading/parse.ts';
 import { droppedFor, quarantinedFor } from './reading/reasons.ts';
-import { failed, type Read, readText, withoutPrefix } from './reading/text.ts';
+import { failed, fromJsonStart, type Read, readText, withoutPrefix } from './reading/text.ts';
 import { redact, type Survey, survey } from './redaction/redact.ts';
 import { type ShapeTest, shapesWithout } from './redaction/shapes.ts';
 import { detectSources, type RegisteredSource, type SourceRegistry } from './registry.ts';
@@ -82,7 +82,10 @@ function readDocument(text: string, isInner = false): Read<Document> {
   }
   if (!parsed.isOk) return parsed;
   const inner = parsed.value.value;
-  if (typeof inner === 'string') return isInner ? failed('no_json') : readDocument(inner.trim(), true);
+  if (typeof inner === 'string') {
+    const start = isInner ? failed('no_json') : fromJsonStart(inner);
+    return start.isOk ? readDocument(start.value, true) : start;
+  }
   let surveyed = survey(inner);
   if (isInDoubt(parsed.value, surveyed)) {
     parsed = exactly(text);

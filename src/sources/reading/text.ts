@@ -31,9 +31,11 @@ export function readText(value: Buffer): Read<string> {
   return fromJsonStart(bytes.toString('utf8'));
 }
 
-function fromJsonStart(text: string): Read<string> {
-  if (text.charCodeAt(0) === 0x7b) return { isOk: true, value: text };
-  const trimmed = text.replace(/^\ufeff?[\s]*/, '');
+/** From the first `{`, `[` or `"` to the last character that is no blank. */
+export function fromJsonStart(text: string): Read<string> {
+  if (text.charCodeAt(0) === 0x7b && text.charCodeAt(text.length - 1) > 0x20)
+    return { isOk: true, value: text };
+  const trimmed = text.replace(/^\ufeff/, '').trim();
   if (trimmed === '') return { isOk: true, value: '' };
   const first = trimmed.charCodeAt(0);
   if (first === 0x7b || first === 0x5b || first === 0x22) return { isOk: true, value: trimmed };
