@@ -22,6 +22,8 @@ export interface AccessReviewOptions {
   readonly period: string;
   /** Milliseconds: only for `verify`, never in the review. */
   readonly now: number;
+  /** What `verify` said a moment ago; absent = it is asked now. */
+  readonly verified?: VerifyReport;
   readonly onProgress?: (records: number) => void;
 }
 
@@ -29,7 +31,7 @@ export interface AccessReviewOptions {
 export async function createAccessReview(options: AccessReviewOptions): Promise<CreatedReview> {
   const { engine, dataDir, catalog } = options;
   const period = parsePeriod(options.period, catalog.document.zone ?? 'UTC');
-  const report = await verifyStore(options);
+  const report = options.verified ?? (await verifyStore(options));
   return createReview(engine, {
     period,
     catalog: reviewCatalog(catalog),

@@ -15,7 +15,7 @@ import { firstReads } from './sections/firstReads.ts';
 import { privileged } from './sections/privileged.ts';
 import { type RotationPolicies, rotation, shownSecretsSql } from './sections/rotation.ts';
 import { systems } from './sections/systems.ts';
-import { type Scope, seenBy, underCheckpoint } from './sql.ts';
+import { finalsUntilEnd, instant, type Scope, seenBy, underCheckpoint, type Window } from './sql.ts';
 
 /** Bars of the chart of most read secrets: as many as one looks at. */
 const mostReadMax = 12;
@@ -28,8 +28,8 @@ export interface Review {
   readonly catalog: { readonly version: number; readonly hash: string };
   /** Milliseconds: the checkpoint's time. */
   readonly madeAt: number;
-  /** Time of the oldest final; undefined when there is none. */
-  readonly windowStart: number | undefined;
+  /** Where the log of each source begins, oldest first. */
+  readonly logBegins: readonly { readonly source: string; readonly began: number }[];
   readonly hasBefore: boolean;
   readonly figures: { readonly sql: string; readonly row: Row };
   readonly mostRead: { readonly sql: string; readonly rows: readonly Row[] };
@@ -46,15 +46,15 @@ export async function gatherReview(engine: Engine, input: ReviewInput): Promise<
   const { period } = input;
   const coordinates = underCheckpoint(input.completeness.streams);
   const under = `${coordinates}${seenBy(viewer)}`;
-  const windowStart = await oldestFinal(engine, under, viewer);
-  const scope: Scope = {
+  const whole: Scope = {
     from: period.from,
     to: period.to,
     zone: period.zone,
-    windowStart: windowStart ?? period.to,
     coordinates,
     under,
+    windows: [] as readonly Window[],
   };
+  const scope: Scope = { ...whole, windows: await windowsOf(engine, whole, viewer) };
   const mostReadSql = mostRead(scope, period.before, mostReadMax);
   const sections = await gatherSections(engine, input, scope, viewer);
   const [row = {}] = await runRows(engine, figuresSql(scope), figures, viewer);
@@ -64,8 +64,8 @@ export async function gatherReview(engine: Engine, input: ReviewInput): Promise<
     viewer: viewer.sees === 'own' ? `team ${viewer.team}` : viewer.sees,
     catalog: { version: input.catalog.version, hash: input.catalog.hash },
     madeAt: input.completeness.checkpointTime,
-    windowStart,
-    hasBefore: windowStart !== undefined && windowStart < period.from - dayMs,
+    logBegins: logStarts(scope.windows),
+    hasBefore: scope.windows.some((w) => w.isActive && w.began < period.from - dayMs),
     figures: { sql: figuresSql(scope), row },
     mostRead: {
       sql: mostReadSql,
@@ -126,10 +126,28 @@ async function gatherSections(
   return sections;
 }
 
-async function oldestFinal(engine: Engine, under: string, viewer: Viewer): Promise<number | undefined> {
-  const sql = `SELECT count() AS finals, toString(toUnixTimestamp64Milli(min(time))) AS oldest FROM kw.events WHERE phase = 'final' AND ${under}`;
-  const [row] = await runRows(engine, sql, [{ key: 'finals' }, { key: 'oldest' }], viewer);
-  return row === undefined || row.finals === 0 ? undefined : Number(row.oldest);
+async function windowsOf(engine: Engine, scope: Scope, viewer: Viewer): Promise<Window[]> {
+  const sql = `SELECT source, object_store AS store, toString(toUnixTimestamp64Milli(toDateTime64(min(time), 3, 'UTC'))) AS began, countIf(time >= ${instant(scope.from)}) AS in_period
+FROM ${finalsUntilEnd(scope)}
+GROUP BY source, store
+ORDER BY source, store`;
+  const columns = [{ key: 'source' }, { key: 'store' }, { key: 'began' }, { key: 'in_period' }];
+  return (await runRows(engine, sql, columns, viewer)).map((r) => ({
+    source: String(r.source),
+    store: String(r.store),
+    began: Number(r.began),
+    isActive: Number(r.in_period) > 0,
+  }));
+}
+
+function logStarts(windows: readonly Window[]): Review['logBegins'] {
+  const sources = [...new Set(windows.map((w) => w.source))];
+  return sources
+    .map((source) => ({
+      source,
+      began: Math.min(...windows.filter((w) => w.source === source).map((w) => w.began)),
+    }))
+    .sort((a, b) => a.began - b.began || (a.source < b.source ? -1 : 1));
 }
 
 /** The catalog's policies for every secret the log shows and every one the catalog names without a wildcard. */

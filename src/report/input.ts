@@ -7,8 +7,11 @@ export interface StreamCompleteness extends StreamKey {
   /** Of the records under the checkpoint. */
   readonly firstOffset: bigint;
   readonly lastOffset: bigint;
-  /** Missing offsets, `[from, to]` both included; a transport's own gaps (transaction marks) are listed too. */
-  readonly gaps: readonly (readonly [from: bigint, to: bigint])[];
+  /**
+   * Missing offsets, `[from, to]` both included; a transport's own gaps (transaction marks) are listed too.
+   * Undefined where offsets do not count records (a file's are positions in bytes).
+   */
+  readonly gaps: readonly (readonly [from: bigint, to: bigint])[] | undefined;
   readonly records: number;
   readonly events: number;
   readonly setAside: number;

@@ -16,7 +16,7 @@ export function reviewJson(review: Review): string {
       before: period.before.name,
     },
     made: new Date(review.madeAt).toISOString(),
-    log_begins: review.windowStart === undefined ? null : new Date(review.windowStart).toISOString(),
+    log_begins: Object.fromEntries(review.logBegins.map((l) => [l.source, new Date(l.began).toISOString()])),
     product_version: review.productVersion,
     catalog: review.catalog,
     view: review.viewer,

@@ -23,13 +23,23 @@ export function instant(ms: number): string {
   return `toDateTime64('${new Date(ms).toISOString().replace('T', ' ').replace('Z', '')}', 3, 'UTC')`;
 }
 
+/** What the log holds of one store of one source until the period's end. */
+export interface Window {
+  readonly source: string;
+  readonly store: string;
+  /** Milliseconds: time of the oldest final. */
+  readonly began: number;
+  /** Whether it has an act in the period: of a system that fell silent nothing can be judged. */
+  readonly isActive: boolean;
+}
+
 /** Which rows a statement looks at. */
 export interface Scope {
   readonly from: number;
   readonly to: number;
   readonly zone: string;
-  /** Time of the oldest final under the checkpoint: before it nothing is known, which is not `never`. */
-  readonly windowStart: number;
+  /** Where the log of each system begins: before that nothing is known, which is not `never`. */
+  readonly windows: readonly Window[];
   /** Coordinates under the checkpoint: holds for every table that has them. */
   readonly coordinates: string;
   /** Events under the checkpoint that the viewer may see. */
@@ -76,6 +86,37 @@ export function finalsUntilEnd(scope: Scope): string {
   WHERE phase = 'final' AND time < ${instant(scope.to)}
     AND ${scope.under}
 )`;
+}
+
+/** Sources with an act in the period. */
+export function activeSources({ windows }: Scope): string[] {
+  return [...new Set(windows.filter((w) => w.isActive).map((w) => w.source))].sort();
+}
+
+/** Start of the log that the review can speak of: that of the source, active in the period, which began first. */
+export function logBegins(scope: Scope): number {
+  return Math.min(scope.to, ...scope.windows.filter((w) => w.isActive).map((w) => w.began));
+}
+
+/** Milliseconds at which the log of an event's source begins, as an expression. */
+export function sourceBegan({ windows }: Scope): string {
+  const first = new Map<string, number>();
+  for (const w of windows) first.set(w.source, Math.min(w.began, first.get(w.source) ?? w.began));
+  return lookUp('toString(source)', first);
+}
+
+/** The same of its store: a vault that was added later begins later than the first one. */
+export function storeBegan({ windows }: Scope): string {
+  return lookUp(
+    "concat(source, ' ', object_store)",
+    new Map(windows.filter((w) => w.isActive).map((w) => [`${w.source} ${w.store}`, w.began])),
+  );
+}
+
+function lookUp(key: string, values: ReadonlyMap<string, number>): string {
+  if (values.size === 0) return 'toInt64(0)';
+  const sorted = [...values].sort(([a], [b]) => (a < b ? -1 : 1));
+  return `transform(${key}, ${texts(sorted.map(([k]) => k))}, [${sorted.map(([, ms]) => `toInt64(${ms})`).join(', ')}], toInt64(0))`;
 }
 
 /** Objects whose value is a secret; tokens, policies, mounts and the like are counted apart. */

@@ -203,8 +203,8 @@ describe('counts, counted by hand from the world of 34 lines', () => {
         r.disagreement,
       ]),
     ).toEqual([
-      ['s1', 32, 32, 0, 1, 0, 'agree'],
-      ['s2', 2, 1, 1, 0, 0, 'agree'],
+      ['s1', 32, 32, 0, '1', 0, 'agree'],
+      ['s2', 2, 1, 1, '0', 0, 'agree'],
     ]);
   });
 });

@@ -52,8 +52,10 @@ function Cover({ review }: { review: Review }): JSX.Element {
           {isoIn(period.from, 'UTC')} to {isoIn(period.to, 'UTC')} (UTC)
         </Fact>
         <Fact name="Log begins">
-          {review.windowStart === undefined ? 'there is no event' : isoIn(review.windowStart, 'UTC')}. What
-          lies before is not known, and “not in the window” never means “never”.
+          {review.logBegins.length === 0
+            ? 'there is no event. '
+            : review.logBegins.map((l) => `${plain(l.source)} ${isoIn(l.began, 'UTC')}`).join(', ')}
+          . What lies before is not known: “not in the window” never means “never”.
         </Fact>
         <Fact name="Systems">{plain(systemsText(review))}</Fact>
         <Fact name="Made">
@@ -108,7 +110,10 @@ function Trust({ review }: { review: Review }): JSX.Element {
   const bad = streams.filter((r) => r.verdict === 'tampered' || r.verdict === 'truncated');
   const open = streams.filter(
     (r) =>
-      r.verdict !== 'intact' || Number(r.missing) + Number(r.unaccounted) > 0 || r.disagreement !== 'agree',
+      r.verdict !== 'intact' ||
+      (r.missing !== '0' && r.missing !== 'by bytes') ||
+      Number(r.unaccounted) > 0 ||
+      r.disagreement !== 'agree',
   );
   if (streams.length === 0)
     return <p class="alarm">No stream stands under the checkpoint: there is nothing to review.</p>;

@@ -1,6 +1,17 @@
 import type { KnownIdentity } from '../input.ts';
 import type { SectionDefinition } from '../section.ts';
-import { define, distinct, finalsUntilEnd, instant, iso, type Scope, text } from '../sql.ts';
+import {
+  activeSources,
+  define,
+  distinct,
+  finalsUntilEnd,
+  instant,
+  iso,
+  logBegins,
+  type Scope,
+  text,
+  texts,
+} from '../sql.ts';
 
 /** PCI DSS 8.2.6 disables accounts after 90 days without use; the same limit serves the other frameworks. */
 export const dormantDays = 90;
@@ -9,16 +20,23 @@ const dayMs = 86_400_000;
 
 /** Identities that the catalog names or the log once showed, and that did nothing in the last 90 days. */
 export function dormant(scope: Scope, known: readonly KnownIdentity[]): SectionDefinition {
+  const active = activeSources(scope);
+  const silent = [...new Set(scope.windows.map((w) => w.source))].filter((s) => !active.includes(s)).sort();
   const since = scope.to - dormantDays * dayMs;
   return {
     id: 'dormant',
     title: 'Dormant identities',
     lead: [
       `Identities that the catalog names or the log showed earlier, without any act from ${day(since)} to ${day(scope.to)} (the last ${dormantDays} days of the period, UTC). Denied requests are no use of an account and are counted apart.`,
-      `The log begins ${day(scope.windowStart)}. “Not in the window” means no act since then; it does not mean never.`,
-      ...(scope.windowStart > since
+      `The log begins ${day(logBegins(scope))}. “Not in the window” means no act since then; it does not mean never.`,
+      ...(logBegins(scope) > since
         ? [
-            `The log is shorter than ${dormantDays} days before the period's end, so an identity can be here only for ${Math.floor((scope.to - scope.windowStart) / dayMs)} days of silence.`,
+            `The log is shorter than ${dormantDays} days before the period's end: an identity is here for ${Math.floor((scope.to - logBegins(scope)) / dayMs)} days of silence only.`,
+          ]
+        : []),
+      ...(silent.length > 0
+        ? [
+            `Not judged: identities of ${silent.join(', ')}, of which the log has no act at all in the period.`,
           ]
         : []),
     ],
@@ -51,7 +69,7 @@ FROM (
   SELECT identity, toString(actor_name) AS name, toString(identity_kind) AS kind, toString(team) AS its_team,
     0 AS listed, '' AS until_day, time AS at, outcome <> 'denied' AS active, dup_key, event AS name_of_event
   FROM ${finalsUntilEnd(scope)}
-  WHERE identity <> ''${knownRows(known)}
+  WHERE identity <> '' AND has(${texts(active)}, toString(source))${knownRows(known)}
 )
 GROUP BY identity
 HAVING countIf(active AND at >= ${instant(since)}) = 0

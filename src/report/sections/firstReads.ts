@@ -1,5 +1,15 @@
 import type { SectionDefinition } from '../section.ts';
-import { define, distinct, finalsUntilEnd, firstEvent, instant, iso, type Scope } from '../sql.ts';
+import {
+  define,
+  distinct,
+  finalsUntilEnd,
+  firstEvent,
+  instant,
+  iso,
+  logBegins,
+  type Scope,
+  sourceBegan,
+} from '../sql.ts';
 
 /** Two weeks of log show who reads what as a matter of course; the baselines of novelty learn as long. */
 export const learningDays = 14;
@@ -8,15 +18,15 @@ const dayMs = 86_400_000;
 
 /** Who got the value of what for the first time. Events before the period decide; what they cannot is said. */
 export function firstReads(scope: Scope): SectionDefinition {
-  const learnedAt = scope.windowStart + learningDays * dayMs;
-  const start = new Date(scope.windowStart).toISOString().slice(0, 16).replace('T', ' ');
+  const began = logBegins(scope);
+  const start = new Date(began).toISOString().slice(0, 16).replace('T', ' ');
   return {
     id: 'first-reads',
     title: 'Read for the first time',
     lead: [
       'Identity and secret pairs whose first returned value lies in the period, with nothing of the kind earlier in the log.',
-      learnedAt > scope.from
-        ? `The log begins ${start} UTC, so there is too little before the period to tell new from usual: pairs first seen within ${learningDays} days of that are marked “learning” and stand last. They are not findings.`
+      began + learningDays * dayMs > scope.from
+        ? `The log begins ${start} UTC, so there is too little before the period to tell new from usual: pairs first seen within ${learningDays} days of their source's first event are marked “learning” and stand last. They are not findings.`
         : `The log begins ${start} UTC, more than ${learningDays} days before the period.`,
     ],
     // biome-ignore format: one column a line
@@ -44,7 +54,7 @@ SELECT
   ${distinct('owner')} AS owners,
   max(has(marks, 'crown_jewel')) = 1 AS crown_jewel,
   uniqExact(dup_key) AS reads,
-  min(time) < ${instant(learnedAt)} AS learning,
+  toUnixTimestamp64Milli(toDateTime64(min(time), 3, 'UTC')) < max(${sourceBegan(scope)}) + ${learningDays * dayMs} AS learning,
   ${firstEvent('1')} AS first_event
 FROM ${finalsUntilEnd(scope)}
 WHERE returned_value AND secret <> ''

@@ -1,5 +1,15 @@
 import type { SectionDefinition } from '../section.ts';
-import { define, distinct, finalsUntilEnd, instant, iso, type Scope, texts } from '../sql.ts';
+import {
+  activeSources,
+  define,
+  distinct,
+  finalsUntilEnd,
+  instant,
+  iso,
+  type Scope,
+  storeBegan,
+  texts,
+} from '../sql.ts';
 
 /** Secrets with a rotation policy, by the number of days within which they must change. */
 export type RotationPolicies = ReadonlyMap<number, readonly string[]>;
@@ -11,7 +21,7 @@ SELECT secret, ${distinct('object_id')} AS objects
 FROM ${finalsUntilEnd(scope)}
 WHERE is_secret AND secret <> ''
 GROUP BY secret
-HAVING countIf(NOT no_data) > 0
+HAVING countIf(NOT no_data) > 0 AND max(${storeBegan(scope)}) > 0
 ORDER BY secret`;
 }
 
@@ -20,13 +30,13 @@ ORDER BY secret`;
  * stand in the statement, so that the verdict can be computed again from the store alone.
  */
 export function rotation(scope: Scope, policies: RotationPolicies): SectionDefinition {
-  const ageSeconds = `dateDiff('second', if(changes = 0, ${instant(scope.windowStart)}, toDateTime64(maxIf(at, is_change), 3, 'UTC')), ${instant(scope.to)})`;
+  const ageSeconds = `dateDiff('second', if(changes = 0, fromUnixTimestamp64Milli(if(max(log_began) = 0, ${latestStart(scope)}, max(log_began)), 'UTC'), toDateTime64(maxIf(at, is_change), 3, 'UTC')), ${instant(scope.to)})`;
   return {
     id: 'rotation',
     title: 'Secrets not rotated within policy',
     lead: [
       'Every secret with a rotation policy in the catalog: when it was last created, updated or rotated, and how old its value was at the end of the period.',
-      `Where the log shows no change the age is a least one, counted from the log's beginning on ${new Date(scope.windowStart).toISOString().slice(0, 10)}: such a secret is overdue when that alone exceeds its policy, and undecided otherwise.`,
+      `Where the log shows no change the age is a least one, counted from the beginning of its store's log: such a secret is overdue when that alone exceeds its policy, and undecided otherwise.`,
     ],
     // biome-ignore format: one column a line
     columns: [
@@ -59,16 +69,27 @@ SELECT
   argMaxIf(event_of, (at, event_of), is_change) AS last_event
 FROM (
   SELECT secret, 0 AS every, toString(owner) AS owner_of, toString(env) AS env_of, has(marks, 'crown_jewel') AS jewel,
-    changed AS is_change, time AS at, toString(identity) AS who, dup_key, event AS event_of
+    changed AS is_change, time AS at, toString(identity) AS who, dup_key, event AS event_of,
+    ${storeBegan(scope)} AS log_began
   FROM ${finalsUntilEnd(scope)}
+  WHERE log_began > 0
   UNION ALL
-  SELECT p.1, p.2, '', '', 0, 0, toDateTime64(0, 9, 'UTC'), '', '', ''
+  SELECT p.1, p.2, '', '', 0, 0, toDateTime64(0, 9, 'UTC'), '', '', '',
+    toInt64(0)
   FROM (SELECT arrayJoin(${policyRows(policies)}) AS p)
 )
 GROUP BY secret
 HAVING rotate_every_days > 0
 ORDER BY indexOf(['overdue', 'undecided', 'in time'], verdict), crown_jewel DESC, age_days - rotate_every_days DESC, secret`,
   };
+}
+
+/** A secret that only the catalog names could be of any source: the one whose log is the shortest proves least. */
+function latestStart(scope: Scope): number {
+  const began = activeSources(scope).map((source) =>
+    Math.min(...scope.windows.filter((w) => w.source === source).map((w) => w.began)),
+  );
+  return began.length === 0 ? scope.to : Math.max(...began);
 }
 
 function policyRows(policies: RotationPolicies): string {

@@ -48,7 +48,8 @@ function signedTree(row: Record<string, unknown>): SignedTree {
 export interface TreeExtent {
   readonly first: bigint;
   readonly last: bigint;
-  readonly gaps: readonly (readonly [from: bigint, to: bigint])[];
+  /** Undefined for a file, whose offsets are positions in bytes. */
+  readonly gaps: readonly (readonly [from: bigint, to: bigint])[] | undefined;
   readonly events: number;
   readonly setAside: number;
 }
@@ -62,6 +63,10 @@ export async function extentUnder(engine: Engine, key: StreamKey, size: number):
     params,
   );
   const last = String(ends?.last ?? '0');
+  const [file] = await engine.rows(
+    `SELECT count() AS n FROM kw.streams WHERE ${at} AND fingerprint <> ''`,
+    params,
+  );
   const gaps = await engine.rows(
     'SELECT toString(before + 1) AS f, toString(offset - 1) AS t FROM (' +
       `SELECT offset, lagInFrame(offset, 1, offset) OVER (ORDER BY offset ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS before FROM kw.records WHERE ${at} AND offset <= {last:UInt64}` +
@@ -78,7 +83,10 @@ export async function extentUnder(engine: Engine, key: StreamKey, size: number):
   return {
     first: BigInt(String(ends?.first ?? '0')),
     last: BigInt(last),
-    gaps: gaps.map((g) => [BigInt(String(g.f)), BigInt(String(g.t))] as const),
+    gaps:
+      Number(file?.n ?? 0) > 0
+        ? undefined
+        : gaps.map((g) => [BigInt(String(g.f)), BigInt(String(g.t))] as const),
     events: await count('events'),
     setAside: await count('set_aside'),
   };
