@@ -282,17 +282,18 @@ describeKafka('a topic that is not the one it was', () => {
       idempotent: true,
     });
     await producer.connect();
-    for (const [value, isKept] of [
-      ['a', true],
-      ['b', false],
-      ['c', true],
-    ] as const) {
+    const intake = start();
+    const send = async (value: string, isKept: boolean) => {
       const transaction = await producer.transaction();
       await transaction.send({ topic, messages: [{ value, partition: 0 }] });
       await (isKept ? transaction.commit() : transaction.abort());
-    }
+    };
+    await send('a', true);
+    // Stored before the aborted one begins, so that the hole stands between two answers of the broker.
+    await until('the first record is stored', () => sink.stored.length === 1);
+    await send('b', false);
+    await send('c', true);
     await producer.disconnect();
-    const intake = start();
     await until('2 records are stored', () => sink.stored.length === 2);
     await intake.stop();
     await produce(addresses, topic, [{ value: 'd' }]);

@@ -34,7 +34,7 @@ export class MemorySink implements IntakeSink {
     const found = this.stored.find(
       (r) => streamKeyText(r) === streamKeyText(record) && r.offset === record.offset,
     );
-    return found !== undefined && leafHash(found, 'kafka').equals(leafHash(record, 'kafka'));
+    return found !== undefined && leafHash(found, 'http').equals(leafHash(record, 'http'));
   }
 
   async recover(): Promise<void> {

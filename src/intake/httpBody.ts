@@ -1,0 +1,57 @@
+import { createGunzip } from 'node:zlib';
+
+/** What a request's body turned out to be: its bytes, or why it is refused. */
+export type Body =
+  | { readonly kind: 'bytes'; readonly bytes: Buffer }
+  | { readonly kind: 'too-large' }
+  | { readonly kind: 'damaged' };
+
+/**
+ * Reads a body of at most `bytesMax`, both as it travels and after gunzip: a gzip bomb is cut off when it passes
+ * the limit, not when it has filled the memory.
+ */
+export async function readBody(
+  body: ReadableStream<Uint8Array> | null,
+  isGzip: boolean,
+  bytesMax: number,
+): Promise<Body> {
+  if (body === null) return { kind: 'bytes', bytes: Buffer.alloc(0) };
+  if (!isGzip) return collect(body, bytesMax);
+  const wire = await collect(body, bytesMax);
+  if (wire.kind !== 'bytes') return wire;
+  const gunzip = createGunzip();
+  gunzip.end(wire.bytes);
+  try {
+    return await collect(gunzip, bytesMax);
+  } catch {
+    return { kind: 'damaged' };
+  } finally {
+    gunzip.destroy();
+  }
+}
+
+async function collect(chunks: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Body> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    length += chunk.length;
+    if (length > bytesMax) return { kind: 'too-large' };
+    parts.push(chunk);
+  }
+  return { kind: 'bytes', bytes: Buffer.concat(parts) };
+}
+
+const newline = 0x0a;
+
+/** The lines of an NDJSON body that are not blank, each without its line end. */
+export function linesOf(bytes: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  for (let start = 0; start < bytes.length; ) {
+    const next = bytes.indexOf(newline, start);
+    const end = next < 0 ? bytes.length : next;
+    const line = bytes.subarray(start, bytes[end - 1] === 0x0d && end > start ? end - 1 : end);
+    if (line.some((byte) => byte !== 0x20 && byte !== 0x09)) lines.push(line);
+    start = end + 1;
+  }
+  return lines;
+}
