@@ -6,7 +6,7 @@ import { recordSelect, type StoredRecord, storedRecord } from './positions.ts';
 import { writeRows } from './writer.ts';
 
 /** A page is held several times over while it is compared: rows and bytes are both bounded. */
-const pageRecordsMax = 10_000;
+const pageRecordsMax = 5_000;
 const pageBytes = 24 * 1024 * 1024;
 /** Beyond this many differences of one page a report names no more: one is enough to say `tampered`. */
 const differencesMax = 20;
