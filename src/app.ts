@@ -7,9 +7,11 @@ import { recordReader } from './app/recordReader.ts';
 import { ruleMatcher } from './app/ruleMatcher.ts';
 import { createSink, type Sink, type SinkParts } from './app/sink.ts';
 import type { Clock } from './core/clock.ts';
+import type { KeywitnessError } from './core/errors.ts';
+import { parseEventRef } from './core/record.ts';
 import type { Alert } from './core/signal.ts';
 import { createDetector, type Detector } from './detect/detector.ts';
-import { loadRuleFolder, shippedRules } from './detect/ruleFolder.ts';
+import { loadRuleFolders, shippedRules } from './detect/ruleFolder.ts';
 import type { CompiledSet } from './detect/sigma/sigma.ts';
 import { type Catalog, emptyCatalog, loadCatalog } from './enrich/catalog.ts';
 import { createEnricher } from './enrich/enrich.ts';
@@ -32,7 +34,7 @@ export interface AppOptions {
   readonly anchorFile: string;
   readonly catalogFile?: string;
   /** Default: the rules that ship with the product. */
-  readonly ruleFolder?: string;
+  readonly ruleFolders?: readonly string[];
   readonly clock: Clock;
   /** The embedded engine or a server: opened once the data directory is this process's own. */
   readonly openStore: () => Promise<Engine>;
@@ -40,6 +42,8 @@ export interface AppOptions {
   readonly notify?: NotifySettings;
   /** How live streams are read, and who hears of their troubles; absent where only files come in. */
   readonly live?: Pick<SinkParts, 'readingOf' | 'onTrouble'>;
+  /** Told when a heartbeat could not be written; the next one is tried all the same. */
+  readonly onTrouble?: (error: KeywitnessError) => void;
 }
 
 /** The whole program in one process: opened on a data directory, fed with records, closed in order. */
@@ -49,6 +53,8 @@ export interface App {
   readonly sink: Sink;
   readonly alerting: Alerting;
   createDetector(): Detector;
+  /** True when an event (`stream/partition/epoch/offset/idx`) came by a live stream, not by a file. */
+  isLiveEvent(ref: string): boolean;
   /** Title of a rule by its id; the id itself when no such rule is loaded. */
   ruleTitle(id: string): string;
   ingestFile(path: string, options: IngestOptions): Promise<IngestSummary>;
@@ -64,7 +70,7 @@ export interface App {
 /** Opens the store, mends what a crash left, and is then ready for records. @throws KW_DATA_HELD, KW_CATALOG, KW_RULES */
 export async function openApp(options: AppOptions): Promise<App> {
   const catalog = options.catalogFile === undefined ? emptyCatalog : loadCatalog(options.catalogFile);
-  const rules = loadRuleFolder(options.ruleFolder ?? shippedRules);
+  const rules = loadRuleFolders(options.ruleFolders ?? [shippedRules]);
   const release = lockDataDir(options.dataDir);
   let engine: Engine | undefined;
   try {
@@ -124,7 +130,15 @@ async function start(engine: Engine, { options, catalog, rules, release }: Parts
     ownerOf: createOwnerLookup(catalog),
   });
   const facts = () => ({ hashes: { rules: String(rules.version), catalog: catalog.hash } });
-  const stopHeartbeat = every(heartbeatIntervalMs, clock, () => ledger.heartbeat(facts()));
+  const stopHeartbeat = every(
+    heartbeatIntervalMs,
+    clock,
+    () => ledger.heartbeat(facts()),
+    (error) => {
+      if (options.onTrouble === undefined) throw error;
+      options.onTrouble(error);
+    },
+  );
   const newDetector = () => createDetector(rules, []);
   return {
     engine,
@@ -132,6 +146,10 @@ async function start(engine: Engine, { options, catalog, rules, release }: Parts
     sink,
     alerting,
     createDetector: newDetector,
+    isLiveEvent(ref) {
+      const event = parseEventRef(ref);
+      return event !== undefined && book.of(event)?.transport !== 'file';
+    },
     ruleTitle: (id) => rules.rules.find((r) => r.id === id)?.title ?? id,
     ingestFile: (path, ingest) =>
       ingestFile(path, ingest, { engine, book, ledger, now: stages.now, deliver: sink.take }),

@@ -61,7 +61,7 @@ async function play() {
   const app = await openApp({
     dataDir,
     anchorFile: `${dataDir}.anchor`,
-    ruleFolder: join(fixtures, 'rules'),
+    ruleFolders: [join(fixtures, 'rules')],
     clock: systemClock,
     openStore: () => openEmbedded(join(dataDir, 'store')),
   });

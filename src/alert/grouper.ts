@@ -3,8 +3,8 @@
  * earlier event time comes in later, the story gets the name it would have had in order, and `replaced`
  * says which early name it takes over, so that its message is updated rather than sent again.
  */
-import type { Alert, Signal } from '../core/signal.ts';
-import { type Anchor, episodeMs, type Grouped, type GroupOptions, groupSignals } from './group.ts';
+import type { Signal } from '../core/signal.ts';
+import { episodeMs, type Grouped, type GroupOptions, groupSignals } from './group.ts';
 
 /**
  * How long a story is kept after it ended by the watermark: a whole day plus an episode, so that a late day's
@@ -20,9 +20,8 @@ export interface Replaced {
 }
 
 export interface GroupChange {
-  /** Alerts that are new or say something new. */
-  readonly changed: readonly Alert[];
-  readonly anchors: readonly Anchor[];
+  /** Alerts that are new or say something new, as the store keeps them. */
+  readonly changed: readonly Grouped[];
   readonly replaced: readonly Replaced[];
   /** Signals behind the retention, not grouped. */
   readonly late: number;
@@ -76,20 +75,18 @@ export function createGrouper(options: GrouperOptions = {}): Grouper {
   return {
     add(signals) {
       const { touched, late } = take(signals);
-      const changed: Alert[] = [];
-      const anchors: Anchor[] = [];
+      const changed: Grouped[] = [];
       const replaced: Replaced[] = [];
       for (const name of touched) {
         const { now, before } = regroup(groups.get(name) as GroupState);
         const saidBefore = new Map(before.map((g) => [g.alert.id, JSON.stringify(g.alert)]));
         for (const g of now) {
           if (saidBefore.get(g.alert.id) === JSON.stringify(g.alert)) continue;
-          changed.push(g.alert);
-          if (g.anchor) anchors.push(g.anchor);
+          changed.push(g);
         }
         replaced.push(...replacedBy(before, now));
       }
-      return { changed, anchors, replaced, late };
+      return { changed, replaced, late };
     },
 
     settle(watermark) {

@@ -13,6 +13,7 @@ import { printable } from './output.ts';
 import { proveCommand } from './prove.ts';
 import { queryCommand } from './query.ts';
 import { rulesCommand } from './rules.ts';
+import { runCommand } from './run.ts';
 import { sourcesCommand } from './sources.ts';
 import { verifyCommand } from './verify.ts';
 
@@ -30,6 +31,7 @@ function program(): Command {
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError(true)
     .addCommand(demoCommand())
+    .addCommand(runCommand())
     .addCommand(ingestCommand())
     .addCommand(queryCommand())
     .addCommand(rulesCommand())

@@ -7,15 +7,15 @@ import { type CompiledSet, loadRules, type RuleFile } from './sigma/sigma.ts';
 /** The rules that ship with the product. */
 export const shippedRules = join(packageRoot, 'rules');
 
-/** Every rule file below a folder, in order of path. @throws KW_RULES with every complaint as file:line:col */
-export function loadRuleFolder(folder: string): CompiledSet {
-  const { rules, diagnostics } = loadRules(ruleFiles(folder));
+/** Every rule file below the folders, in order of path. @throws KW_RULES with every complaint as file:line:col */
+export function loadRuleFolders(folders: readonly string[]): CompiledSet {
+  const { rules, diagnostics } = loadRules(folders.flatMap(ruleFiles));
   const errors = diagnostics.filter((d) => d.severity === 'error');
   if (errors.length > 0 || rules === undefined) {
     const lines = errors.map((d) => `${d.file}:${d.line}:${d.column}: ${d.message} (${d.check})`);
     throw new KeywitnessError(
       'KW_RULES',
-      lines.length > 0 ? `\n${lines.join('\n')}` : `${folder} holds no rule.`,
+      lines.length > 0 ? `\n${lines.join('\n')}` : `${folders.join(', ')} holds no rule.`,
     );
   }
   return rules;

@@ -79,6 +79,8 @@ export interface AlertStore {
   list(options: { readonly all: boolean }): Promise<Alert[]>;
   /** With anchors, of alerts whose last event is not before `since`, in ms. */
   grouped(since: number): Promise<GroupedAlert[]>;
+  /** Alerts whose newest version was stored at or after `since`, in ms. */
+  storedSince(since: number): Promise<Alert[]>;
   act(act: AlertAct): Promise<void>;
   acts(id: string): Promise<AlertAct[]>;
 }
@@ -118,6 +120,13 @@ export function openAlertStore(engine: Engine): AlertStore {
       select("WHERE replaced_by = '' AND toUnixTimestamp64Milli(last) >= {since:Int64} ORDER BY first, id", {
         since,
       }),
+    storedSince: async (since) =>
+      (
+        await select(
+          "WHERE replaced_by = '' AND stored_at >= fromUnixTimestamp64Milli({since:Int64}) ORDER BY first, id",
+          { since },
+        )
+      ).map((g) => g.alert),
     act: (act) => writeRows(engine, 'kw.alert_acts', actColumns, [act]),
     async acts(id) {
       const rows = await engine.rows(

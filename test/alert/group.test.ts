@@ -151,7 +151,7 @@ describe('the same set of signals gives the same alerts', () => {
       for (const s of arrival.slice(past)) {
         const change = grouper.add([s]);
         expect(change.late).toBe(0);
-        for (const alert of change.changed) live.set(alert.id, alert);
+        for (const { alert } of change.changed) live.set(alert.id, alert);
         for (const { id, by } of change.replaced) {
           expect(live.has(by)).toBe(true);
           live.delete(id);

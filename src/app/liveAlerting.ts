@@ -1,0 +1,95 @@
+import { createGrouper } from '../alert/grouper.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Alert, Signal } from '../core/signal.ts';
+import type { Alerting } from './alerting.ts';
+import type { LiveDetection } from './liveDetection.ts';
+import type { StreamTrouble } from './sink.ts';
+
+export interface LiveAlerting {
+  /** Rebuilds state from the store; alerts that were stored and never offered are offered now. */
+  start(): Promise<void>;
+  /** One round: what is new is detected, grouped, stored, and told. */
+  round(): Promise<void>;
+  /** Something about a stream itself, told with the next round. */
+  trouble(trouble: StreamTrouble): void;
+}
+
+/**
+ * Signals to people while streams are live: every change of an alert is stored before anyone hears of it.
+ * `isLive` tells alerts of live streams from those of files, which are sent only when asked for.
+ */
+export function createLiveAlerting(
+  detection: LiveDetection,
+  alerting: Alerting,
+  clock: Clock,
+  ownerOf: (secret: string) => string,
+  isLive: (alert: Alert) => boolean,
+): LiveAlerting {
+  let grouper = createGrouper({ ownerOf });
+  let troubles: Signal[] = [];
+
+  const tell = async (signals: readonly Signal[]) => {
+    const { changed, replaced } = grouper.add(signals);
+    const heirs = new Map(replaced.map((r) => [r.id, r.by]));
+    const gone = (await alerting.store.grouped(0)).filter((g) => heirs.has(g.alert.id));
+    const superseded = gone.map((g) => ({ ...g, replacedBy: heirs.get(g.alert.id) ?? '' }));
+    const alerts = await alerting.store.save([...changed, ...superseded], clock.now());
+    await alerting.dispatcher.replace(replaced);
+    await alerting.dispatcher.offer(alerts);
+  };
+
+  return {
+    async start() {
+      const past = await detection.start();
+      const anchors = (await alerting.store.grouped(0)).flatMap((g) => g.anchor ?? []);
+      grouper = createGrouper({ ownerOf, anchors, past });
+      // A crash between storing and offering must not swallow a message; offering again is harmless.
+      const recent = await alerting.store.storedSince(clock.now() - offerAgainMs);
+      await alerting.dispatcher.offer(recent.filter(isLive));
+    },
+    async round() {
+      const signals = [...troubles, ...(await detection.poll())];
+      troubles = [];
+      if (signals.length > 0) await tell(signals);
+      await alerting.dispatcher.tick();
+    },
+    trouble(trouble) {
+      troubles.push(troubleSignal(trouble, clock.now()));
+    },
+  };
+}
+
+/** A restart looks this far back for alerts nobody was told of: longer than any restart loop takes to notice. */
+const offerAgainMs = 3_600_000;
+
+const troubleTitles = {
+  gap: 'Records were lost before they were read',
+  epoch: 'A stream began anew',
+} as const;
+
+function troubleSignal({ kind, key, sentence }: StreamTrouble, now: number): Signal {
+  const group = `${key.stream}/${key.partition}`;
+  return {
+    id: `keywitness.${kind}:${group}/${key.epoch}:${sentence}`,
+    kind: 'rule',
+    rule: `keywitness.${kind}`,
+    title: troubleTitles[kind],
+    level: 'critical',
+    advice:
+      'Find out who re-created, truncated or expired the topic; `keywitness verify` shows what is stored and proved.',
+    group,
+    first: now,
+    last: now,
+    time: now,
+    identity: '',
+    identityName: key.stream,
+    secret: '',
+    srcIps: [],
+    sessions: [],
+    events: [],
+    requests: [],
+    eventsTotal: 0,
+    unusual: { seen: 1, sentence },
+    explained: [],
+  };
+}

@@ -1,0 +1,187 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import { serve } from '@hono/node-server';
+import type { Hono } from 'hono';
+import { openApp } from '../app.ts';
+import type { Config, Listen, StreamConfig } from '../config/config.ts';
+import type { Clock } from '../core/clock.ts';
+import { KeywitnessError } from '../core/errors.ts';
+import { createOwnerLookup } from '../enrich/objects.ts';
+import { httpIntake } from '../intake/http.ts';
+import type { Intake } from '../intake/intake.ts';
+import { startKafka } from '../intake/kafka.ts';
+import { loadSources } from '../sources/registry.ts';
+import { defaultStreamSettings } from '../sources/source.ts';
+import type { Engine } from '../store/client.ts';
+import * as events from '../telemetry/serviceEvents.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import { every } from './every.ts';
+import { createLiveAlerting, type LiveAlerting } from './liveAlerting.ts';
+import { createLiveDetection } from './liveDetection.ts';
+import type { StreamReading, StreamTrouble } from './sink.ts';
+import { statusRoutes } from './status.ts';
+
+export interface ServiceOptions {
+  readonly config: Config;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly openStore: () => Promise<Engine>;
+  /** Aborted when the process is told to end. */
+  readonly stop: AbortSignal;
+}
+
+/** People hear within seconds: a round of detection and delivery begins this long after the last ended. */
+const roundPauseMs = 1_000;
+
+/**
+ * The service: takes in topics and HTTP streams, detects, tells, until `stop`; then drains: takes no more,
+ * stores what was read, moves the offsets, signs the end. Rejects with what a restart may cure.
+ */
+export async function runService({
+  config,
+  telemetry,
+  clock,
+  openStore,
+  stop,
+}: ServiceOptions): Promise<void> {
+  let live: LiveAlerting | undefined;
+  const early: StreamTrouble[] = [];
+  const app = await openApp({
+    dataDir: config.data,
+    anchorFile: config.anchor,
+    ...(config.catalog === undefined ? {} : { catalogFile: config.catalog }),
+    ...(config.rules === undefined ? {} : { ruleFolders: config.rules }),
+    clock,
+    openStore,
+    notify: { ...config.notify },
+    onTrouble: (error) => events.storeTrouble(telemetry, error),
+    live: {
+      readingOf: (stream) => readingOf(config, stream),
+      onTrouble: async (trouble) => (live === undefined ? void early.push(trouble) : live.trouble(trouble)),
+    },
+  });
+  const latenessMs = new Map((await loadSources()).map((s) => [s.name, s.latenessMs]));
+  live = createLiveAlerting(
+    createLiveDetection({
+      engine: app.engine,
+      detector: app.createDetector(),
+      clock,
+      latenessMs: (source) => latenessMs.get(source) ?? 0,
+    }),
+    app.alerting,
+    clock,
+    createOwnerLookup(app.catalog),
+    (alert) => app.isLiveEvent(alert.events[0] ?? ''),
+  );
+  await live.start();
+  for (const trouble of early) live.trouble(trouble);
+  const rounds = live;
+  const stopRounds = every(
+    roundPauseMs,
+    clock,
+    () => rounds.round(),
+    (error) => events.roundFailed(telemetry, error),
+  );
+
+  let isReady = true;
+  const closers: (() => Promise<void>)[] = [];
+  const ended: Promise<void>[] = [];
+  closers.push(
+    await listen(
+      config.listen,
+      statusRoutes(telemetry, () => isReady),
+    ),
+  );
+  if (config.http !== undefined) {
+    const { streams } = config.http;
+    const http = httpIntake({ streams, sink: app.sink, telemetry, clock });
+    const close = await listen(config.http, http.app);
+    closers.push(async () => {
+      await http.stop();
+      await close();
+    });
+  }
+  if (config.kafka !== undefined) {
+    const kafka: Intake = startKafka(kafkaOptions(config.cluster, config.kafka), app.sink, telemetry);
+    ended.push(kafka.ended);
+    closers.push(() => kafka.stop());
+  }
+  events.serviceStarted(telemetry, config);
+  try {
+    await Promise.race([aborted(stop), Promise.all([aborted(stop), ...ended])]);
+  } finally {
+    isReady = false;
+    events.serviceDraining(telemetry);
+    for (const close of closers.reverse()) await close();
+    await stopRounds();
+    await rounds.round().catch((error: unknown) => events.roundFailed(telemetry, error));
+    await app.close();
+    events.serviceStopped(telemetry);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** How a live stream is read: as its topic or HTTP stream is configured. */
+function readingOf(config: Config, stream: string): StreamReading {
+  const topic = config.kafka?.topics.find((t) => `${config.cluster}.${t.name}` === stream);
+  if (topic !== undefined) return { transport: 'kafka', ...sourceOf(topic) };
+  const http = config.http?.streams.find((s) => s.name === stream);
+  if (http !== undefined) return { transport: 'http', ...sourceOf(http) };
+  throw new KeywitnessError('KW_CONFIG', `No topic or HTTP stream of the configuration is ${stream}.`);
+}
+
+function sourceOf({ source, settings }: StreamConfig): Pick<StreamReading, 'source' | 'settings'> {
+  return { source: source ?? '', settings: { ...defaultStreamSettings, ...settings } };
+}
+
+function kafkaOptions(
+  cluster: string,
+  kafka: NonNullable<Config['kafka']>,
+): Parameters<typeof startKafka>[0] {
+  const { ssl, sasl } = kafka;
+  const tls =
+    ssl === undefined || ssl === true
+      ? ssl
+      : ssl.ca === undefined
+        ? true
+        : { ca: readFileSync(ssl.ca, 'utf8') };
+  return {
+    cluster,
+    brokers: kafka.brokers,
+    topics: kafka.topics.map((t) => t.name),
+    group: kafka.groupId,
+    ...(tls === undefined ? {} : { tls }),
+    ...(sasl === undefined ? {} : { sasl }),
+  };
+}
+
+/** Serves routes on an address of the configuration; resolves once it listens. */
+async function listen(address: Listen, routes: Hono): Promise<() => Promise<void>> {
+  const { host, port, tls } = address;
+  const server = serve({
+    fetch: routes.fetch,
+    hostname: host,
+    port,
+    ...(tls === undefined
+      ? {}
+      : { createServer, serverOptions: { cert: readFileSync(tls.cert), key: readFileSync(tls.key) } }),
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('listening', resolve);
+    server.once('error', (cause: NodeJS.ErrnoException) =>
+      reject(
+        new KeywitnessError('KW_LISTEN', `${host}:${port} cannot be listened on (${cause.code}).`, { cause }),
+      ),
+    );
+  });
+  return () =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+    });
+}

@@ -1,0 +1,33 @@
+/** The life of the service. One function an event: log line and metric together. */
+import { errorText, type Telemetry } from './telemetry.ts';
+
+export function serviceStarted(
+  t: Telemetry,
+  at: { readonly data: string; readonly listen: { readonly host: string; readonly port: number } },
+): void {
+  const { data, listen } = at;
+  t.log.info({ event: 'service_started', data, listen: `${listen.host}:${listen.port}` }, 'keywitness runs');
+}
+
+export function serviceDraining(t: Telemetry): void {
+  t.log.info({ event: 'service_draining' }, 'taking no more; storing what was read');
+}
+
+export function serviceStopped(t: Telemetry): void {
+  t.log.info({ event: 'service_stopped' }, 'everything read is stored, signed and anchored');
+}
+
+/** A heartbeat could not be written. Nothing is lost: records wait where they are, and the silence shows. */
+export function storeTrouble(t: Telemetry, error: unknown): void {
+  t.log.error(
+    { event: 'store_trouble', reason: errorText(error) },
+    'the ledger could not be written; trying again at the next heartbeat',
+  );
+}
+
+export function roundFailed(t: Telemetry, error: unknown): void {
+  t.log.error(
+    { event: 'detection_round_failed', reason: errorText(error) },
+    'a round of detection or delivery failed; what it left undone is done by the next',
+  );
+}
