@@ -63,7 +63,7 @@ export interface Source {
   readonly adapter: number;
   /** How late this system's events may come, with the reason beside it: the detector's watermark waits this long. */
   readonly latenessMs: number;
-  /** True when this parsed record (envelope or single) is this source's; on every sample exactly one says so. */
+  /** True when this parsed record (envelope or single, never a bare array: its elements are asked) is this source's; on every sample exactly one says so. */
   detect(parsed: unknown): boolean;
   /** The parts of one parsed record, in order; an envelope's elements or the record itself. A string is JSON text. */
   split(parsed: unknown): readonly unknown[];

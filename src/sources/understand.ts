@@ -1,4 +1,4 @@
-import { type Outcome, ok } from '../core/outcome.ts';
+import { type Outcome, ok, type SetAsideOutcome } from '../core/outcome.ts';
 import type { KwRecord } from '../core/record.ts';
 import { isObject } from './reading/fields.ts';
 import { cutToLength, settleTime } from './reading/finish.ts';
@@ -35,18 +35,39 @@ export function understand(
   if (!document.isOk) return [quarantinedFor(document.reason, document.detail)];
   const { value, survey: surveyed } = document.value;
   const context: Context = { text: document.value.text, recordTime: record.timestamp, settings };
-
-  const found = source === undefined ? detectSources(registry, value) : [source];
-  const adapter = found[0];
-  if (adapter === undefined) return [quarantinedFor('unknown_source')];
-  if (found.length > 1) return [quarantinedFor('ambiguous_source', found.map((s) => s.name).join(', '))];
-
-  const parts = adapter.split(value);
-  if (parts.length === 0) return [droppedFor('empty_envelope')];
-  if (parts.length === 1 && parts[0] === value) {
-    return [understandPart(value, surveyed, byteLength(record.value, context.text), adapter, context)];
+  if (!Array.isArray(value)) {
+    const adapter = source ?? theSource(registry, value);
+    if ('kind' in adapter) return [adapter];
+    const parts = adapter.split(value);
+    if (parts.length === 0) return [droppedFor('empty_envelope')];
+    return parts.length === 1 && parts[0] === value
+      ? [understandPart(value, surveyed, byteLength(record.value, context.text), adapter, context)]
+      : parts.map((part) => understandElement(part, adapter, context));
   }
-  return parts.map((part) => understandElement(part, adapter, context));
+  if (value.length === 0) return [droppedFor('empty_envelope')];
+  return value.flatMap((element: unknown) => understandInArray(element, source, registry, context));
+}
+
+/** The one source that knows this value, or why there is none. */
+function theSource(registry: SourceRegistry, value: unknown): RegisteredSource | SetAsideOutcome {
+  const found = detectSources(registry, value);
+  if (found.length > 1) return quarantinedFor('ambiguous_source', found.map((s) => s.name).join(', '));
+  return found[0] ?? quarantinedFor('unknown_source');
+}
+
+/** A bare array is an envelope of any source, whose elements may be envelopes themselves. */
+function understandInArray(
+  element: unknown,
+  source: RegisteredSource | undefined,
+  registry: SourceRegistry,
+  context: Context,
+): readonly Outcome<Normalised>[] {
+  const adapter = source ?? theSource(registry, element);
+  if ('kind' in adapter) return [adapter];
+  const parts = adapter.split(element);
+  return parts.length === 0
+    ? [droppedFor('empty_envelope')]
+    : parts.map((part) => understandElement(part, adapter, context));
 }
 
 /** Which sources know these bytes: the names, or why they could not be read. */
@@ -56,7 +77,9 @@ export function identify(value: Buffer, registry: SourceRegistry): Read<readonly
   if (text.value === '') return failed('no_json');
   const document = readDocument(text.value);
   if (!document.isOk) return document;
-  return { isOk: true, value: detectSources(registry, document.value.value).map((s) => s.name) };
+  const parsed = document.value.value;
+  const first: unknown = Array.isArray(parsed) ? parsed[0] : parsed;
+  return { isOk: true, value: detectSources(registry, first).map((s) => s.name) };
 }
 
 interface Context {
@@ -97,7 +120,11 @@ function readDocument(text: string, isInner = false): Read<Document> {
 
 function isInDoubt(parsed: Parsed, surveyed: Survey): boolean {
   return (
-    parsed.isUnchecked && (surveyed.isTooDeep || surveyed.hasProtoKey || surveyed.keys !== parsed.keyColons)
+    parsed.isUnchecked &&
+    (surveyed.isTooDeep ||
+      surveyed.hasProtoKey ||
+      surveyed.hasUnsafeNumber ||
+      surveyed.keys !== parsed.keyColons)
   );
 }
 

@@ -2,13 +2,13 @@ import { isIP } from 'node:net';
 import { type AuditEvent, blankEvent } from '../core/event.ts';
 import { ok } from '../core/outcome.ts';
 import { countOf, isObject, type Native, objectOf, textOf, textsOf } from './reading/fields.ts';
-import { parseTime, timeMs } from './reading/time.ts';
-import { isSecretWord } from './redaction/shapes.ts';
-import { defineSource, type Part, type SecretPlace, type StreamSettings } from './source.ts';
+import { parseTime } from './reading/time.ts';
+import { defineSource, type Part, type StreamSettings } from './source.ts';
+import { readActor } from './vault/actor.ts';
+import { type Facts, hmac, hmacText, isHmac } from './vault/facts.ts';
 import { isLogin, meaningOf } from './vault/meaning.ts';
 import { placeOf, type VaultPlace, vaultId } from './vault/path.ts';
-
-const hmac = 'hmac-sha256:';
+import { isRaw, secretPlaces } from './vault/secrets.ts';
 
 /**
  * HashiCorp Vault and OpenBao audit devices: a request and a response entry for each call.
@@ -22,14 +22,13 @@ export const source = defineSource({
   adapter: 1,
   // Devices write in order as the server works; a shipper's buffer and retry is what is late.
   latenessMs: 5 * 60_000,
-  detect: (parsed) => isEntry(parsed),
-  split: (parsed) => (Array.isArray(parsed) ? parsed : [parsed]),
+  detect: isEntry,
+  split: (parsed) => [parsed],
   secretPlaces,
   normalise,
 });
 
 function isEntry(parsed: unknown): boolean {
-  if (Array.isArray(parsed)) return parsed.length > 0 && isEntry(parsed[0]);
   if (!isObject(parsed) || (parsed.type !== 'request' && parsed.type !== 'response')) return false;
   return isObject(parsed.request) && typeof parsed.request.path === 'string';
 }
@@ -58,14 +57,6 @@ function normalise(part: Part, settings: StreamSettings) {
   readToken(event, facts);
   if (isRaw(entry, request)) event.flags.push('log_raw');
   return ok(event);
-}
-
-interface Facts {
-  readonly entry: Native;
-  readonly request: Native;
-  readonly response: Native;
-  readonly place: VaultPlace;
-  readonly settings: StreamSettings;
 }
 
 function readObject(event: AuditEvent, { request, response, place, settings }: Facts): void {
@@ -158,76 +149,6 @@ function errorText(error: unknown): string {
     .join('; ');
 }
 
-function readActor(event: AuditEvent, { entry, response, place, settings }: Facts): void {
-  const login = isLogin(place);
-  const auth = login && isObject(response.auth) ? response.auth : objectOf(entry.auth);
-  const metadata = objectOf(auth.metadata);
-  event.actor_policies = textsOf(auth.policies);
-  event.actor_name = textOf(auth.display_name);
-  event.actor_role = textOf(metadata.role_name) || textOf(metadata.role);
-  event.actor_id = actorId(auth, event, settings, place);
-  event.actor_kind = actorKind(event.actor_policies, metadata, login ? place.type : '');
-  event.workload = workloadOf(metadata);
-  if (login) {
-    event.auth_method = place.type;
-    event.auth_provider = place.mount;
-    // Whom the caller says to be; proved only when the login succeeds.
-    event.target_actor = place.rest.startsWith('login/') ? place.rest.slice('login/'.length) : '';
-  }
-  event.session_id =
-    textOf(auth.accessor) || (auth.token_type === 'batch' ? hmacText(auth.client_token) : '');
-  event.session_start =
-    login && event.outcome === 'allowed' ? Number(event.time / 1_000_000n) : timeMs(auth.token_issue_time);
-  event.client_id = textOf(objectOf(entry.request).client_id);
-  const granting = objectOf(objectOf(entry.auth).policy_results).granting_policies;
-  if (Array.isArray(granting))
-    event.granted_by = granting.map((g) => textOf(objectOf(g).name)).filter((n) => n !== '');
-}
-
-/** Entity, else the token's display name. A wrapping token bears its maker's name, not its user's. */
-function actorId(auth: Native, event: AuditEvent, settings: StreamSettings, place: VaultPlace): string {
-  const entity = textOf(auth.entity_id);
-  if (entity !== '') return vaultId(settings, '', `entity/${entity}`);
-  if (event.actor_name === '') return '';
-  if (place.rest.startsWith('wrapping/') && event.actor_policies.includes('response-wrapping')) return '';
-  return vaultId(settings, '', `token/${event.actor_name}`);
-}
-
-/** By the login method's own metadata, never by a name. The catalog knows better and may say so. */
-function actorKind(
-  policies: readonly string[],
-  metadata: Native,
-  loginType: string,
-): AuditEvent['actor_kind'] {
-  if (policies.includes('root')) return 'root';
-  if (textOf(metadata.service_account_name) !== '' || textOf(metadata.role_name) !== '') return 'service';
-  if (textOf(metadata.repository) !== '' && textOf(metadata.run_id) !== '') return 'ci';
-  if (loginType === 'approle' || loginType === 'kubernetes' || loginType === 'aws') return 'service';
-  return 'unknown';
-}
-
-/** Claims that logins of CI jobs and Kubernetes pods carry into every later call. */
-const workloadKeys = {
-  repository: 'repo',
-  ref: 'ref',
-  sha: 'sha',
-  workflow: 'workflow',
-  run_id: 'run_id',
-  environment: 'environment',
-  service_account_namespace: 'namespace',
-  service_account_name: 'service_account',
-} as const;
-
-function workloadOf(metadata: Native): Record<string, string> {
-  const workload: Record<string, string> = {};
-  for (const key in metadata) {
-    const name = workloadKeys[key as keyof typeof workloadKeys];
-    const value = name === undefined ? '' : textOf(metadata[key]);
-    if (name !== undefined && value !== '') workload[name] = value;
-  }
-  return workload;
-}
-
 function readOrigin(event: AuditEvent, request: Native): void {
   const address = textOf(request.remote_address);
   if (isIP(address) !== 0) event.src_ip = address;
@@ -251,67 +172,4 @@ function readToken(event: AuditEvent, { entry, request, response, place }: Facts
   if (id !== '') event.object_id = id;
   const entity = textOf(made.entity_id);
   event.target_actor = entity !== '' ? `entity/${entity}` : textOf(made.display_name);
-}
-
-function isHmac(value: unknown): value is string {
-  return typeof value === 'string' && value.startsWith(hmac);
-}
-
-function hmacText(value: unknown): string {
-  return isHmac(value) ? value : '';
-}
-
-/** Login names and path segments that no person would choose as a name; everything, when the device writes raw. */
-function secretPlaces(native: unknown): readonly SecretPlace[] {
-  const entry = objectOf(native);
-  const request = objectOf(entry.request);
-  const places = rawPlaces(entry, request);
-  const path = textOf(request.path);
-  if (!isPlainPath(path)) {
-    for (const word of path.split('/'))
-      if (isSecretWord(word)) places.push({ at: ['request', 'path'], text: word });
-  }
-  return places;
-}
-
-const rawTokens = [
-  ['auth', 'client_token'],
-  ['request', 'client_token'],
-  ['response', 'auth', 'client_token'],
-  ['response', 'wrap_info', 'token'],
-] as const;
-const dataPlaces = [
-  ['request', 'data'],
-  ['response', 'data'],
-] as const;
-
-/** A token that is no HMAC: the device has `log_raw`, and nothing in `data` was hashed either. */
-function rawPlaces(entry: Native, request: Native): SecretPlace[] {
-  return isRaw(entry, request) ? [...rawTokens, ...dataPlaces].map((at) => ({ at })) : [];
-}
-
-function isRaw(entry: Native, request: Native): boolean {
-  return (
-    isRawToken(objectOf(entry.auth).client_token) ||
-    isRawToken(request.client_token) ||
-    isRawToken(objectOf(objectOf(entry.response).auth).client_token)
-  );
-}
-
-function isRawToken(token: unknown): boolean {
-  return typeof token === 'string' && token !== '' && !token.startsWith(hmac);
-}
-
-/** Paths repeat; those with a secret word are not kept. Lease ids are random by nature and no secrets. */
-const plainPaths = new Set<string>();
-const plainPathsMax = 50_000;
-
-function isPlainPath(path: string): boolean {
-  if (plainPaths.has(path)) return true;
-  const isPlain = path.startsWith('sys/leases/') || !path.split('/').some(isSecretWord);
-  if (isPlain) {
-    if (plainPaths.size >= plainPathsMax) plainPaths.clear();
-    plainPaths.add(path);
-  }
-  return isPlain;
 }

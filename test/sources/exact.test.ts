@@ -35,7 +35,9 @@ test('the exact parser refuses what JSON.parse refuses', () => {
           isJson = false;
         }
         const read = parseExactly(broken);
-        expect(read.isOk || read.reason === 'duplicate_key').toBe(isJson);
+        // It stops at the first thing that is wrong: what follows a repeated key is not looked at.
+        fc.pre(read.isOk || read.reason !== 'duplicate_key');
+        expect(read.isOk).toBe(isJson);
       },
     ),
     { numRuns: 3000 },

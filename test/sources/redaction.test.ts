@@ -98,6 +98,7 @@ describe('below a key that says so', () => {
     'sig',
     'Authorization',
     'private_key',
+    'secret_id',
   ])('%s: a text is masked', (key) => {
     expect(redact({ [key]: 'canary' }, [], everyShape)).toMatchObject({
       value: { [key]: '[masked]' },
@@ -127,6 +128,7 @@ describe('below a key that says so', () => {
     'token_ttl',
     'secret_id_accessor',
     'httpTokens',
+    'secretId',
     'secret_name',
   ])('%s says nothing of the kind', (key) => {
     expect(kindOfKey(key)).toBe(keyKind.plain);

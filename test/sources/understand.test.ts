@@ -88,7 +88,8 @@ describe('a record that cannot be understood is set aside by name', () => {
 
   test('a shape no source knows', () => {
     expect(reasonOf('{"hello":"world"}', null)).toBe('quarantine unknown_source');
-    expect(reasonOf('[]', null)).toBe('quarantine unknown_source');
+    expect(reasonOf('[7]', null)).toBe('quarantine unknown_source');
+    expect(reasonOf('[]', null)).toBe('drop empty_envelope');
   });
 
   test('whatever the bytes, without a throw and with at least one outcome', () => {
@@ -189,4 +190,11 @@ test('a text longer than its column is cut, never within a character, and flagge
 test('each element of an array is an event of its own, a bad one aside alone', () => {
   const outcomes = outcomesOf(`[${call()},{"type":"request"},${call()}]`);
   expect(outcomes.map((o) => o.kind)).toEqual(['ok', 'quarantine', 'ok']);
+  const mixed = outcomesOf(`[${call()},{"Records":[]},{"Records":[7,7]},${call()}]`, 0, null);
+  expect(mixed.map((o) => (o.kind === 'ok' ? 'ok' : o.reason))).toEqual([
+    'ok',
+    'empty_envelope',
+    'unknown_source',
+    'ok',
+  ]);
 });

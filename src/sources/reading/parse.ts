@@ -6,7 +6,7 @@ const depthScanChars = 64 * 1024;
 
 export interface Parsed {
   readonly value: unknown;
-  /** Colons that may end a key: the number of keys, or more when strings hold such. See `hasDuplicates`. */
+  /** Colons that may end a key: the number of keys, or more when strings hold such. */
   readonly keyColons: number;
   /** False when the exact parser has read it: nothing left to suspect. */
   readonly isUnchecked: boolean;
@@ -26,15 +26,14 @@ export function parseText(text: string): Read<Parsed> {
   }
 }
 
-/** For a text whose key count did not come out: duplicates, or only strings that look like keys. */
+/** For a text in doubt after the parse: a key said twice (or strings that look like keys), an integer beyond 2^53. */
 export function exactly(text: string): Read<Parsed> {
   const read = parseExactly(text);
   return read.isOk ? { isOk: true, value: { value: read.value, keyColons: 0, isUnchecked: false } } : read;
 }
 
-/** A number of ≥ 16 digits, an escaped NUL or an escaped surrogate. */
+/** An escaped NUL or an escaped surrogate; numbers and keys are judged after the parse. */
 function isSuspect(text: string): boolean {
-  if (/[:[,]\s*-?\d{16}/.test(text)) return true;
   return text.includes('\\u') && /\\u(?:0000|[dD][89a-fA-F])/.test(text);
 }
 

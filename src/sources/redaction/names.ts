@@ -8,7 +8,7 @@ const sensitiveEnd =
   /(?:password|passwd|passphrase|pwd|secret|secretkey|privatekey|apikey|accesskey|secretaccesskey|token|tokens|jwt|otp|signature|sig|authorization|cookie|credential|secretid|secretstring|secretbinary|plaintext|connectionstring)$/;
 /** End like the above and name a page, a try or a kind, not a secret. */
 const harmless =
-  /^(?:http|next|continuation|pagination|marker|clientrequest|idempotency|client|page|sync|resume|upload)tokens?$|(?:secretid|token|key)accessor$|^(?:secretid|accesskeyid|subjectfromwebidentitytoken)$/;
+  /^(?:http|next|continuation|pagination|marker|clientrequest|idempotency|client|page|sync|resume|upload)tokens?$|(?:secretid|token|key)accessor$|^(?:accesskeyid|subjectfromwebidentitytoken)$/;
 
 /** Keys repeat from record to record; those that hold a secret are never kept. */
 const known = new Map<string, KeyKind>();
@@ -30,7 +30,9 @@ function judge(key: string): KeyKind {
   everyShape.all.lastIndex = 0;
   if (everyShape.all.test(key) || isSecretWord(key)) return keyKind.exposed;
   const name = key.toLowerCase().replace(/[^a-z0-9]/g, '');
-  return sensitiveEnd.test(name) && !harmless.test(name) ? keyKind.sensitive : keyKind.plain;
+  // AWS names a secret by `secretId`; Vault's AppRole has its password in `secret_id`.
+  const isHarmless = harmless.test(name) || /^[Ss]ecretId$/.test(key);
+  return sensitiveEnd.test(name) && !isHarmless ? keyKind.sensitive : keyKind.plain;
 }
 
 /** Under a sensitive key: a text that is no HMAC, mask, id, path, number or word of a closed list. */

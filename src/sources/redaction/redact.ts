@@ -9,12 +9,20 @@ export interface Survey {
   keys: number;
   isTooDeep: boolean;
   hasProtoKey: boolean;
+  /** A number that JSON.parse may have rounded. */
+  hasUnsafeNumber: boolean;
   /** A key that holds a secret, or a secret below a key that says so. */
   hasSecret: boolean;
 }
 
 export function survey(value: unknown): Survey {
-  const found: Survey = { keys: 0, isTooDeep: false, hasProtoKey: false, hasSecret: false };
+  const found: Survey = {
+    keys: 0,
+    isTooDeep: false,
+    hasProtoKey: false,
+    hasUnsafeNumber: false,
+    hasSecret: false,
+  };
   if (typeof value === 'object' && value !== null) visit(value, 1, found, false);
   return found;
 }
@@ -27,6 +35,7 @@ function visit(value: object, depth: number, found: Survey, isBelowSensitive: bo
   if (Array.isArray(value)) {
     for (const element of value) {
       if (typeof element === 'object' && element !== null) visit(element, depth + 1, found, false);
+      else if (typeof element === 'number') judgeNumber(element, found);
       else if (isBelowSensitive && isSecretValue(element)) found.hasSecret = true;
     }
     return;
@@ -40,8 +49,14 @@ function visit(value: object, depth: number, found: Survey, isBelowSensitive: bo
     else if (kind === keyKind.proto) found.hasProtoKey = true;
     if (typeof below === 'object') {
       if (below !== null) visit(below, depth + 1, found, kind === keyKind.sensitive);
-    } else if (kind === keyKind.sensitive && isSecretValue(below)) found.hasSecret = true;
+    } else if (typeof below === 'number') judgeNumber(below, found);
+    else if (kind === keyKind.sensitive && isSecretValue(below)) found.hasSecret = true;
   }
+}
+
+/** 2^53 + 1 is read as 2^53: whatever was rounded lies beyond the safe integers. */
+function judgeNumber(value: number, found: Survey): void {
+  if (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER) found.hasUnsafeNumber = true;
 }
 
 export interface Redacted {
