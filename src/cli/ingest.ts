@@ -1,8 +1,10 @@
 import { Command, Option } from 'commander';
+import type { App } from '../app.ts';
 import { KeywitnessError } from '../core/errors.ts';
+import { levelRank } from '../core/signal.ts';
 import { defaultStreamSettings } from '../sources/source.ts';
 import { type DataOptions, withApp, withDataOptions } from './appOptions.ts';
-import { printRows, processTerminal } from './output.ts';
+import { printRows, processTerminal, type Terminal } from './output.ts';
 import { progressBar } from './progress.ts';
 
 interface IngestFlags extends DataOptions {
@@ -50,6 +52,7 @@ async function run(files: string[], flags: IngestFlags): Promise<void> {
   const terminal = processTerminal(flags);
   await withApp(flags, async (app) => {
     const rows: object[] = [];
+    let added = 0;
     for (const file of files) {
       const bar = progressBar(file);
       const summary = await app.ingestFile(file, {
@@ -75,7 +78,21 @@ async function run(files: string[], flags: IngestFlags): Promise<void> {
       });
       bar.end();
       rows.push(summary);
+      added += summary.records;
     }
+    if (added > 0) await detect(app, flags, terminal);
     printRows(terminal, rows, ['stream', 'epoch', 'records', 'events', 'setAside', 'hits']);
   });
+}
+
+/** Rules over time and baselines over all that is stored; what they find is stored, and sent only when asked for. */
+async function detect(app: App, flags: IngestFlags, terminal: Terminal): Promise<void> {
+  const bar = progressBar('detecting over time, days');
+  const alerts = await app.detect((done, total) => bar.update(done, total, done));
+  bar.end();
+  if (flags.notify === true) await app.alerting.tell(alerts);
+  const told = alerts.filter((a) => levelRank(a.severity) >= levelRank('medium')).length;
+  terminal.err.write(
+    `${alerts.length} alerts are stored, ${told} of medium severity or above: keywitness alerts list\n`,
+  );
 }

@@ -71,10 +71,25 @@ function hitSignal(rule: Rule, event: ObservedEvent): Signal {
 function firingSignal(firing: Firing<ObservedEvent>): Signal {
   const { correlation, count, refs, first, last } = firing;
   const what = correlation.type === 'value_count' ? `distinct ${correlation.fields.join(', ')}` : 'events';
-  const minutes = Math.max(1, Math.round((last - first) / 60_000));
-  const threshold = correlation.criteria.map((c) => `${c.op} ${c.value}`).join(' and ');
-  const sentence = `${count} ${what} in ${minutes} min (the rule fires at ${threshold} in ${correlation.timespanMs / 60_000} min)`;
+  const threshold = correlation.criteria.map((c) => `${inWords[c.op]} ${c.value}`).join(' and ');
+  const sentence = `${count} ${what} in ${durationText(last - first)} (the rule asks for ${threshold} in ${durationText(correlation.timespanMs)})`;
   return signalOf('correlation', correlation, refs, count, sentence);
+}
+
+const inWords = {
+  gt: 'more than',
+  gte: 'at least',
+  lt: 'fewer than',
+  lte: 'at most',
+  eq: 'exactly',
+  neq: 'other than',
+} as const;
+
+function durationText(ms: number): string {
+  if (ms < 120_000) return `${Math.ceil(ms / 1000)} s`;
+  if (ms < 2 * 3_600_000) return `${Math.round(ms / 60_000)} min`;
+  if (ms < 2 * 86_400_000) return `${Math.round(ms / 3_600_000)} h`;
+  return `${Math.round(ms / 86_400_000)} d`;
 }
 
 function signalOf(
