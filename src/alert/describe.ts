@@ -72,7 +72,7 @@ function sentenceOf(signal: Signal, isDamped: boolean): string {
 function summary(ordered: readonly Weighed[], rows: Alert['parts']): string {
   const lead = rows[0];
   if (!lead || !ordered[0]) return '';
-  const times = lead.count > 1 ? ` (${lead.count} times)` : '';
+  const times = lead.count > 1 ? ` (one of ${lead.count})` : '';
   const others = rows.slice(1).map((r) => r.title);
   const also = others.length > 0 ? ` Also: ${others.join('; ')}.` : '';
   return `${endWithStop(lead.sentence, times)}${also}`;

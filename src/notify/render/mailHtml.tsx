@@ -87,12 +87,10 @@ function Parts({ story }: { story: Story }) {
             margin: '0 0 10px',
           }}
         >
-          <div style={{ fontSize: '14px', fontWeight: 'bold' }}>
-            {part.title}
-            {part.count > 1 ? ` (${part.count}×)` : ''}
-          </div>
+          {part.title !== '' && <div style={{ fontSize: '14px', fontWeight: 'bold' }}>{part.title}</div>}
           <div style={{ fontSize: '14px', lineHeight: '20px', overflowWrap: 'anywhere' }}>
             {part.sentence}
+            {part.count > 1 ? ` (one of ${part.count})` : ''}
           </div>
         </div>
       ))}

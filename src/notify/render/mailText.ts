@@ -9,7 +9,10 @@ export function mailText(story: Story): string {
     ...story.facts.map((f) => `${f.label.padEnd(width)}  ${f.text}`),
     '',
     'What happened, and how unusual it is',
-    ...story.parts.map((p) => `- ${p.title}${p.count > 1 ? ` (${p.count}x)` : ''}: ${p.sentence}`),
+    ...story.parts.map(
+      (p) =>
+        `- ${p.title === '' ? '' : `${p.title}: `}${p.sentence}${p.count > 1 ? ` (one of ${p.count})` : ''}`,
+    ),
     '',
     'What to do',
     story.advice,

@@ -20,8 +20,9 @@ export function slackBlocks(story: Story, mention: string): SlackContent {
   const call = mention === '' ? '' : `${mention} `;
   const fields = story.facts.map((f) => mrkdwn(`*${f.label}*\n${escapeText(f.text)}`, fieldMax));
   const signs = story.parts.map((p) => {
-    const times = p.count > 1 ? ` (${p.count}×)` : '';
-    return `• *${escapeText(p.title)}*${times}: ${escapeText(p.sentence)}`;
+    const times = p.count > 1 ? ` (one of ${p.count})` : '';
+    const title = p.title === '' ? '' : `*${escapeText(p.title)}*: `;
+    return `• ${title}${escapeText(p.sentence)}${times}`;
   });
   const commands = story.commands.map(
     (c) => `${escapeText(c.why)}:\n\`\`\`${escapeText(c.command).replaceAll('`', "'")}\`\`\``,

@@ -14,7 +14,7 @@ export interface Story {
   /** One line for a phone's lock screen. */
   readonly oneLine: string;
   readonly facts: readonly { readonly label: string; readonly text: string }[];
-  /** How unusual: one sentence a part, with how often. */
+  /** How unusual: one sentence a part, with how often; no title where the headline says it. */
   readonly parts: readonly {
     readonly title: string;
     readonly sentence: string;
@@ -57,16 +57,15 @@ function alertStory(alert: Alert, change: string, command: string): Story {
     facts: [
       { label: 'Who', text: who },
       ...(alert.srcIps.length > 0 ? [{ label: 'From', text: list(alert.srcIps, 3) }] : []),
-      ...(alert.secrets.length > 0
-        ? [{ label: alert.secrets.length > 1 ? 'Secrets' : 'Secret', text: secretsText(alert) }]
-        : []),
+      ...(alert.secrets.length > 0 ? [{ label: 'Secret or path', text: secretsText(alert) }] : []),
       ...(alert.owner ? [{ label: 'Owner', text: clean(alert.owner, 200) }] : []),
       { label: 'Since', text: period(alert.first, alert.last) },
       { label: 'Seen', text: countsText(alert) },
     ],
     parts: [
       ...shown.map((p) => ({
-        title: clean(p.title, 200),
+        // A lone part is named by the headline already.
+        title: alert.parts.length === 1 ? '' : clean(p.title, 200),
         sentence: clean(p.sentence, 600),
         count: p.count,
         level: p.level,
@@ -129,11 +128,10 @@ function rollup(message: Extract<Message, { kind: 'rollup' }>, command: string):
 
 function alertCommands(alert: Alert, command: string): Story['commands'] {
   const out = [{ why: 'Everything about it', command: `${command} alerts show ${alert.id}` }];
-  const requests = alert.requests.filter(isPlain).slice(0, 10);
-  if (requests.length > 0) {
-    const ids = requests.map((r) => `'${r}'`).join(',');
-    const columns = 'time, identity, action, outcome, secret, src_ip';
-    const sql = `SELECT ${columns} FROM kw.events WHERE request_id IN (${ids}) ORDER BY time`;
+  if (alert.requests.length > 0) {
+    const columns = 'time, phase, actor_name, action, outcome, object_id, src_ip';
+    const mine = `SELECT arrayJoin(requests) FROM alerts FINAL WHERE id = '${alert.id}'`;
+    const sql = `SELECT ${columns} FROM events WHERE request_id IN (${mine}) ORDER BY time`;
     out.push({ why: 'The calls themselves', command: `${command} query "${sql}"` });
   }
   const event = alert.events.find(isPlain);
@@ -148,7 +146,8 @@ function isPlain(text: string): boolean {
 }
 
 function nameAndId(name: string, id: string): string {
-  return name === '' || name === id ? id : `${name} (${id})`;
+  if (name === '') return id;
+  return name.includes(id) ? name : `${name} (${id})`;
 }
 
 function secretsText(alert: Alert): string {
@@ -158,7 +157,6 @@ function secretsText(alert: Alert): string {
 
 function countsText(alert: Alert): string {
   const parts = [plural(alert.eventsTotal, 'event')];
-  if (alert.secrets.length > 1) parts.push(plural(alert.secrets.length, 'secret'));
   if (alert.srcIps.length > 1) parts.push(`${alert.srcIps.length} addresses`);
   if (alert.sessions.length > 0) parts.push(plural(alert.sessions.length, 'session'));
   return parts.join(', ');
