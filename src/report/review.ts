@@ -7,6 +7,7 @@ import { gatherReview, type Review } from './gather.ts';
 import { reviewHtml } from './html/page.tsx';
 import type { ReviewInput } from './input.ts';
 import { reviewJson } from './json.ts';
+import { statementsOf } from './statements.ts';
 
 export interface ReviewFile {
   readonly name: string;
@@ -69,12 +70,9 @@ function manifestJson(review: Review, files: readonly ReviewFile[]): string {
 }
 
 function queriesSql(review: Review): string {
-  const parts = [
-    ['summary', review.figures.sql] as const,
-    ['most read secrets', review.mostRead.sql] as const,
-    ...review.sections.map((s) => [s.id, s.sql] as const),
-  ];
-  return parts.map(([name, sql]) => `-- ${name}\n${sql};\n`).join('\n');
+  return statementsOf(review)
+    .map(([name, sql]) => `-- ${name}\n${sql};\n`)
+    .join('\n');
 }
 
 /** The folder appears whole or not at all: a reader never meets half a review. */

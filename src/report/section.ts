@@ -16,8 +16,8 @@ export interface Column {
   readonly key: string;
   readonly label: string;
   readonly kind: ColumnKind;
-  /** Another column shown small under this one in the page (a name under an id). */
-  readonly under?: string;
+  /** Other columns shown small under this one in the page (names under an id). */
+  readonly under?: readonly string[];
   /** In the files only: the page has no room for it. */
   readonly isFileOnly?: boolean;
 }

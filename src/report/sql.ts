@@ -6,13 +6,15 @@ import { type Viewer, visible } from '../store/query.ts';
  * run again. Every value passes one of the functions here.
  */
 export function text(value: string): string {
-  const escaped = value.replace(/[\\']/g, (c) => `\\${c}`).replace(/[\u0000-\u001f\u007f]/g, byteEscape);
+  const escaped = value.replace(/[\\']/g, (c) => `\\${c}`).replace(invisible, bytesOf);
   return `'${escaped}'`;
 }
 
-/** A printed statement must survive copying: no control character stands in it raw. */
-function byteEscape(c: string): string {
-  return `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`;
+/** A printed statement must survive copying and read as it runs: nothing unseen stands in it raw. */
+const invisible = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+function bytesOf(c: string): string {
+  return [...Buffer.from(c)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
 }
 
 export function texts(values: readonly string[]): string {

@@ -165,7 +165,7 @@ export function MostRead({
     (r) => `${plain(String(r.secret))}: ${r.reads}${hasBefore ? `, before ${r.reads_before}` : ''}`,
   );
   return (
-    <figure>
+    <figure class="tall">
       <figcaption>
         Most read secrets
         <small>

@@ -3,10 +3,12 @@ import { renderToString } from 'preact-render-to-string';
 import { isoIn } from '../../core/quarter.ts';
 import type { Review } from '../gather.ts';
 import { figures } from '../sections/figures.ts';
+import { statementsOf } from '../statements.ts';
 import { AccessOverTime, DeniedShare, MostRead, RotationAge } from './charts.tsx';
 import { countText, plain } from './format.ts';
+import { Highlights } from './highlights.tsx';
 import { style } from './style.ts';
-import { Query, SectionView } from './table.tsx';
+import { Query, SectionView, Statements } from './table.tsx';
 
 /** The whole review as one self-contained page: nothing is loaded from anywhere, nothing runs. */
 export function reviewHtml(review: Review): string {
@@ -31,6 +33,7 @@ export function reviewHtml(review: Review): string {
             </SectionView>
           ))}
           <Method review={review} />
+          <Statements statements={statementsOf(review)} />
         </main>
       </body>
     </html>
@@ -184,7 +187,8 @@ function Summary({ review }: { review: Review }): JSX.Element {
           </li>
         ))}
       </ul>
-      <Query sql={review.figures.sql} words="How to get these numbers yourself" />
+      <Query id="summary" sql={review.figures.sql} words="How to get these numbers yourself" />
+      <Highlights sections={review.sections} />
       <div class="charts">
         {weeks.length > 0 && <AccessOverTime weeks={weeks} />}
         {weeks.length > 0 && <DeniedShare weeks={weeks} />}
@@ -198,7 +202,7 @@ function Summary({ review }: { review: Review }): JSX.Element {
         )}
       </div>
       {review.mostRead.rows.length > 0 && (
-        <Query sql={review.mostRead.sql} words="How to get the most read secrets yourself" />
+        <Query id="most-read" sql={review.mostRead.sql} words="How to get the most read secrets yourself" />
       )}
     </section>
   );

@@ -24,7 +24,7 @@ export function SectionView({
         {number}. {section.title}
       </h2>
       {section.lead.map((words) => (
-        <p class="lead">{plain(words)}</p>
+        <p class="lead">{prose(words)}</p>
       ))}
       {children}
       <SectionTable section={section} />
@@ -32,7 +32,12 @@ export function SectionView({
   );
 }
 
-export function SectionTable({ section }: { section: Section }): JSX.Element {
+/** Words of ours: what stands between backticks is code. */
+export function prose(words: string): ComponentChildren {
+  return words.split('`').map((part, i) => (i % 2 === 1 ? <code>{plain(part)}</code> : plain(part)));
+}
+
+function SectionTable({ section }: { section: Section }): JSX.Element {
   const { rows } = section;
   return (
     <>
@@ -47,9 +52,13 @@ export function SectionTable({ section }: { section: Section }): JSX.Element {
           : `${countText(rows.length)} ${rows.length === 1 ? 'line' : 'lines'}; also in `}
         <a href={`${section.id}.csv`}>{section.id}.csv</a>.
       </p>
-      <Query sql={section.sql} words="How to get these numbers yourself" />
+      <Query id={section.id} sql={section.sql} words="How to get these numbers yourself" />
       {section.eventsSql !== undefined && (
-        <Query sql={section.eventsSql} words="How to see the events behind one line" />
+        <Query
+          id={`${section.id}-events`}
+          sql={section.eventsSql}
+          words="How to see the events behind one line"
+        />
       )}
     </>
   );
@@ -86,20 +95,21 @@ function Table({ section, rows }: { section: Section; rows: readonly Row[] }): J
 
 function CellView({ column, row }: { column: Column; row: Row }): JSX.Element {
   const words = cellWords(row[column.key], column.kind);
-  const under = column.under === undefined ? '' : cellWords(row[column.under], 'list');
+  const under = (column.under ?? []).map((key) => cellWords(row[key], 'list')).filter((w) => w !== '');
   if (column.kind === 'verdict') return <td class={`verdict ${verdictClass(words)}`}>{words}</td>;
   if (column.kind === 'count' && words === '0') return <td class="count zero">0</td>;
   if (column.under === undefined) return <td class={column.kind}>{breakable(words, column.kind)}</td>;
   return (
     <td class={column.kind}>
       {words === '' ? <i>nobody named</i> : breakable(words, column.kind)}
-      {under !== '' && under !== words && <small>{under}</small>}
+      {under.length > 0 && under.join() !== words && <small>{under.join(' · ')}</small>}
     </td>
   );
 }
 
-/** Ids break after their separators, not in mid-word. */
+/** Ids break after their separators, times between day and hour, never in mid-word. */
 function breakable(words: string, kind: Column['kind']): ComponentChildren {
+  if (kind === 'time' && words !== '') return words.split(' ').flatMap((part) => [<span>{part}</span>, ' ']);
   if (kind !== 'id' && kind !== 'event') return words;
   const parts = words.split(/(?<=[/:@])/);
   return parts.length === 1 ? words : parts.flatMap((p) => [p, <wbr />]);
@@ -110,14 +120,42 @@ function verdictClass(words: string): string {
   return goodVerdicts.has(words) ? 'good' : 'open';
 }
 
-/** The statement beside its numbers: folded on a screen, open on paper. */
-export function Query({ sql, words }: { sql: string; words: string }): JSX.Element {
+/** The statement beside its numbers: folded on a screen; on paper a reference to the list at the end. */
+export function Query({ sql, words, id }: { sql: string; words: string; id: string }): JSX.Element {
   return (
-    <details class="query">
-      <summary>{words}</summary>
-      <pre>
-        <code>{shellCommand(sql)}</code>
-      </pre>
-    </details>
+    <>
+      <details class="query">
+        <summary>{words}</summary>
+        <pre>
+          <code>{shellCommand(sql)}</code>
+        </pre>
+      </details>
+      <p class="paper">Statement “{id}”, at the end.</p>
+    </>
+  );
+}
+
+/** On paper only: every statement once, at the end. */
+export function Statements({
+  statements,
+}: {
+  statements: readonly (readonly [id: string, sql: string])[];
+}): JSX.Element {
+  return (
+    <section class="statements">
+      <h2>Statements</h2>
+      <p>
+        Each one gives the numbers of its section again: <code>keywitness query "STATEMENT"</code>. Their text
+        is in queries.sql too.
+      </p>
+      {statements.map(([id, sql]) => (
+        <>
+          <h3>{id}</h3>
+          <pre>
+            <code>{sql}</code>
+          </pre>
+        </>
+      ))}
+    </section>
   );
 }

@@ -24,7 +24,7 @@ export function byUser(scope: Scope): SectionDefinition {
     ],
     // biome-ignore format: one column a line
     columns: [
-      { key: 'identity', label: 'Identity', kind: 'id', under: 'names' },
+      { key: 'identity', label: 'Identity', kind: 'id', under: ['names', 'roles'] },
       { key: 'names', label: 'Names', kind: 'list', isFileOnly: true },
       { key: 'roles', label: 'Roles', kind: 'list', isFileOnly: true },
       { key: 'kinds', label: 'Kind', kind: 'list' },
@@ -38,12 +38,12 @@ export function byUser(scope: Scope): SectionDefinition {
       { key: 'denied', label: 'Denied', kind: 'count' },
       { key: 'errors', label: 'Errors', kind: 'count' },
       { key: 'logins', label: 'Logins', kind: 'count' },
-      { key: 'methods', label: 'Login methods', kind: 'list' },
+      { key: 'methods', label: 'Methods', kind: 'list' },
       { key: 'first_seen', label: 'First', kind: 'time' },
       { key: 'last_seen', label: 'Last', kind: 'time' },
       { key: 'networks', label: 'Networks', kind: 'list' },
       { key: 'addresses', label: 'Addresses', kind: 'list', isFileOnly: true },
-      { key: 'addresses_total', label: 'Addresses', kind: 'count' },
+      { key: 'addresses_total', label: 'IPs', kind: 'count' },
       { key: 'last_event', label: 'Last event', kind: 'event', isFileOnly: true },
     ],
     sql: `${define('returned_value', 'browsed', 'changed', 'removed', 'nothing_there', 'refused', 'failed', 'logged_in', 'event', 'address')}

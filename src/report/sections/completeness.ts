@@ -1,3 +1,4 @@
+import { streamKeyText } from '../../core/record.ts';
 import type { StreamCompleteness } from '../input.ts';
 import type { Row, SectionDefinition } from '../section.ts';
 import type { Scope } from '../sql.ts';
@@ -14,9 +15,10 @@ export function storedStreams(scope: Scope): SectionDefinition {
     // biome-ignore format: one column a line
     columns: [
       { key: 'verdict', label: 'Verify', kind: 'verdict' },
-      { key: 'stream', label: 'Stream', kind: 'id' },
-      { key: 'partition', label: 'Partition', kind: 'count' },
-      { key: 'epoch', label: 'Epoch', kind: 'count' },
+      { key: 'tree', label: 'Stream/partition/epoch', kind: 'id' },
+      { key: 'stream', label: 'Stream', kind: 'id', isFileOnly: true },
+      { key: 'partition', label: 'Partition', kind: 'count', isFileOnly: true },
+      { key: 'epoch', label: 'Epoch', kind: 'count', isFileOnly: true },
       { key: 'first_offset', label: 'First offset', kind: 'text' },
       { key: 'last_offset', label: 'Last offset', kind: 'text' },
       { key: 'missing', label: 'Missing offsets', kind: 'text' },
@@ -67,6 +69,7 @@ export function withLedger(stored: readonly Row[], ledger: readonly StreamComple
     const s = stored.find((r) => r.stream === l.stream && r.partition === l.partition && r.epoch === l.epoch);
     return {
       verdict: l.verifyVerdict,
+      tree: streamKeyText(l),
       stream: l.stream,
       partition: l.partition,
       epoch: l.epoch,

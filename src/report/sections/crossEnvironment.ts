@@ -20,7 +20,7 @@ export function crossEnvironment(scope: Scope): SectionDefinition {
     ],
     // biome-ignore format: one column a line
     columns: [
-      { key: 'identity', label: 'Identity', kind: 'id', under: 'names' },
+      { key: 'identity', label: 'Identity', kind: 'id', under: ['names'] },
       { key: 'names', label: 'Names', kind: 'list', isFileOnly: true },
       { key: 'kinds', label: 'Kind', kind: 'list' },
       { key: 'from_environment', label: 'From', kind: 'list' },

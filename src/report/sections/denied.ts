@@ -11,7 +11,7 @@ export function denied(scope: Scope): SectionDefinition {
     ],
     // biome-ignore format: one column a line
     columns: [
-      { key: 'identity', label: 'Identity', kind: 'id', under: 'names' },
+      { key: 'identity', label: 'Identity', kind: 'id', under: ['names'] },
       { key: 'names', label: 'Names', kind: 'list', isFileOnly: true },
       { key: 'object', label: 'Object', kind: 'id' },
       { key: 'action', label: 'Action', kind: 'text' },

@@ -42,7 +42,7 @@ export function dormant(scope: Scope, known: readonly KnownIdentity[]): SectionD
     ],
     // biome-ignore format: one column a line
     columns: [
-      { key: 'identity', label: 'Identity', kind: 'id', under: 'names' },
+      { key: 'identity', label: 'Identity', kind: 'id', under: ['names'] },
       { key: 'names', label: 'Names', kind: 'list', isFileOnly: true },
       { key: 'kinds', label: 'Kind', kind: 'list' },
       { key: 'teams', label: 'Team', kind: 'list' },

@@ -32,7 +32,7 @@ export function firstReads(scope: Scope): SectionDefinition {
     // biome-ignore format: one column a line
     columns: [
       { key: 'first_read', label: 'First read', kind: 'time' },
-      { key: 'identity', label: 'Identity', kind: 'id', under: 'names' },
+      { key: 'identity', label: 'Identity', kind: 'id', under: ['names'] },
       { key: 'names', label: 'Names', kind: 'list', isFileOnly: true },
       { key: 'teams', label: 'Team', kind: 'list' },
       { key: 'secret', label: 'Secret', kind: 'id' },

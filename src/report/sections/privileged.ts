@@ -12,7 +12,7 @@ export function privileged(scope: Scope): SectionDefinition {
     // biome-ignore format: one column a line
     columns: [
       { key: 'why', label: 'Power', kind: 'text' },
-      { key: 'identity', label: 'Identity', kind: 'id', under: 'names' },
+      { key: 'identity', label: 'Identity', kind: 'id', under: ['names'] },
       { key: 'names', label: 'Names', kind: 'list', isFileOnly: true },
       { key: 'acts', label: 'Acts', kind: 'count' },
       { key: 'reads', label: 'Reads', kind: 'count' },

@@ -14,14 +14,14 @@ import {
 /** Secrets with a rotation policy, by the number of days within which they must change. */
 export type RotationPolicies = ReadonlyMap<number, readonly string[]>;
 
-/** Every secret the log showed until the period's end, with the object ids that mean it. */
+/** Every secret that is known to exist because the log showed it until the period's end, with the object ids that mean it. */
 export function shownSecretsSql(scope: Scope): string {
   return `${define('is_secret', 'no_data')}
 SELECT secret, ${distinct('object_id')} AS objects
 FROM ${finalsUntilEnd(scope)}
 WHERE is_secret AND secret <> ''
 GROUP BY secret
-HAVING countIf(NOT no_data) > 0 AND max(${storeBegan(scope)}) > 0
+HAVING countIf(outcome = 'allowed' AND action <> 'list' AND NOT no_data) > 0 AND max(${storeBegan(scope)}) > 0
 ORDER BY secret`;
 }
 
