@@ -98,6 +98,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       const changes: RowChange[] = [];
       for (const { id, by } of replaced) {
         for (const old of rows.all().filter((r) => r.key === id)) {
+          if (old.state === 'suppressed' && old.reason === 'replaced') continue;
           changes.push({
             key: id,
             channel: old.channel,

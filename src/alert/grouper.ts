@@ -28,72 +28,80 @@ export interface GroupChange {
 }
 
 export interface Grouper {
+  /**
+   * Takes signals in and returns everything that changed since the last `confirm`: when the change could not be
+   * stored, the next call returns it again, with no signals too.
+   */
   add(signals: readonly Signal[]): GroupChange;
+  /** What `add` returned last is stored. */
+  confirm(): void;
   /** Forgets what ended long before the watermark; returns how many signals are still held. */
   settle(watermark: number): number;
 }
 
 export interface GrouperOptions extends GroupOptions {
-  /** Signals already told before a restart: they are known, and change nothing by themselves. */
+  /** Signals whose alerts are stored already: they are known, and change nothing by themselves. */
   readonly past?: readonly Signal[];
 }
 
 interface GroupState {
-  signals: Map<string, Signal>;
-  told: readonly Grouped[];
+  readonly signals: Map<string, Signal>;
+  now: readonly Grouped[];
+  confirmed: readonly Grouped[];
 }
 
 /** One instance for the whole stream of signals; memory is bounded by `retentionMs` of signals. */
 export function createGrouper(options: GrouperOptions = {}): Grouper {
   const groups = new Map<string, GroupState>();
+  const unconfirmed = new Set<GroupState>();
   let horizon = Number.NEGATIVE_INFINITY;
 
-  const take = (signals: readonly Signal[]) => {
-    const touched = new Set<string>();
+  const take = (signals: readonly Signal[]): number => {
+    const touched = new Set<GroupState>();
     let late = 0;
     for (const signal of signals) {
       if (signal.time < horizon) {
         late += 1;
         continue;
       }
-      const state = groups.get(signal.group) ?? { signals: new Map<string, Signal>(), told: [] };
+      const state = groups.get(signal.group) ?? { signals: new Map(), now: [], confirmed: [] };
       groups.set(signal.group, state);
-      if (!state.signals.has(signal.id)) touched.add(signal.group);
+      if (!state.signals.has(signal.id)) touched.add(state);
       state.signals.set(signal.id, signal);
     }
-    return { touched, late };
+    for (const state of touched) {
+      state.now = groupSignals([...state.signals.values()], options);
+      unconfirmed.add(state);
+    }
+    return late;
   };
 
-  const regroup = (state: GroupState): { now: readonly Grouped[]; before: readonly Grouped[] } => {
-    const before = state.told;
-    state.told = groupSignals([...state.signals.values()], options);
-    return { now: state.told, before };
+  const confirm = () => {
+    for (const state of unconfirmed) state.confirmed = state.now;
+    unconfirmed.clear();
   };
 
-  for (const name of take(options.past ?? []).touched) regroup(groups.get(name) as GroupState);
+  take(options.past ?? []);
+  confirm();
 
   return {
+    confirm,
+
     add(signals) {
-      const { touched, late } = take(signals);
-      const changed: Grouped[] = [];
-      const replaced: Replaced[] = [];
-      for (const name of touched) {
-        const { now, before } = regroup(groups.get(name) as GroupState);
-        const saidBefore = new Map(before.map((g) => [g.alert.id, JSON.stringify(g.alert)]));
-        for (const g of now) {
-          if (saidBefore.get(g.alert.id) === JSON.stringify(g.alert)) continue;
-          changed.push(g);
-        }
-        replaced.push(...replacedBy(before, now));
-      }
-      return { changed, replaced, late };
+      const late = take(signals);
+      const states = [...unconfirmed];
+      return {
+        changed: states.flatMap(({ now, confirmed }) => changedSince(confirmed, now)),
+        replaced: states.flatMap(({ now, confirmed }) => replacedBy(confirmed, now)),
+        late,
+      };
     },
 
     settle(watermark) {
       horizon = Math.max(horizon, watermark - retentionMs);
       let held = 0;
       for (const [name, state] of groups) {
-        dropEnded(state, horizon);
+        if (!unconfirmed.has(state)) dropEnded(state, horizon);
         if (state.signals.size === 0) groups.delete(name);
         held += state.signals.size;
       }
@@ -104,9 +112,15 @@ export function createGrouper(options: GrouperOptions = {}): Grouper {
 
 /** Alerts go as a whole: half an episode would be named by the wrong signal. */
 function dropEnded(state: GroupState, horizon: number): void {
-  const ended = state.told.filter((g) => Date.parse(g.alert.last) + episodeMs < horizon);
+  const ended = state.now.filter((g) => Date.parse(g.alert.last) + episodeMs < horizon);
   for (const g of ended) for (const id of g.signalIds) state.signals.delete(id);
-  state.told = state.told.filter((g) => !ended.includes(g));
+  state.now = state.now.filter((g) => !ended.includes(g));
+  state.confirmed = state.now;
+}
+
+function changedSince(before: readonly Grouped[], now: readonly Grouped[]): Grouped[] {
+  const said = new Map(before.map((g) => [g.alert.id, JSON.stringify(g.alert)]));
+  return now.filter((g) => said.get(g.alert.id) !== JSON.stringify(g.alert));
 }
 
 /** An early alert belongs to the story that now holds the signal it was named by (or any of its signals). */

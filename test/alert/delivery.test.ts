@@ -355,6 +355,9 @@ test('an early alert that belongs to another story hands its message over', asyn
   await offer(alertOf({ id: 'early' }));
   clock.advance(minute);
   await dispatcher.replace([{ id: 'early', by: 'final' }]);
+  const lines = log.lines.length;
+  await dispatcher.replace([{ id: 'early', by: 'final' }]);
+  expect(log.lines.length).toBe(lines);
   await offer(alertOf({ id: 'final', eventsTotal: 15 }));
   expect(slack.heard.map((m) => [m.key, m.change, m.previous])).toEqual([
     ['early', 'new', undefined],

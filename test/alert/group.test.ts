@@ -138,7 +138,7 @@ describe('the same set of signals gives the same alerts', () => {
     );
   });
 
-  test('when they arrive one by one, shuffled within the lateness, with the watermark moving', () => {
+  test('when they arrive one by one, shuffled within the lateness, while the store fails now and then', () => {
     const latenessMs = 20 * 60_000;
     const law = (signals: readonly Signal[], jitter: readonly number[], past: number) => {
       const arrival = signals
@@ -148,15 +148,19 @@ describe('the same set of signals gives the same alerts', () => {
       const grouper = createGrouper({ past: arrival.slice(0, past) });
       const live = new Map(told(arrival.slice(0, past)).map((a) => [a.id, a]));
       let seen = 0;
-      for (const s of arrival.slice(past)) {
-        const change = grouper.add([s]);
+      const rounds = [...arrival.slice(past).map((s) => [s]), []];
+      for (const [i, round] of rounds.entries()) {
+        const change = grouper.add(round);
         expect(change.late).toBe(0);
+        const isStoreDown = i < rounds.length - 1 && (jitter[i % jitter.length] ?? 0) > 0.6;
+        if (isStoreDown) continue;
         for (const { alert } of change.changed) live.set(alert.id, alert);
         for (const { id, by } of change.replaced) {
           expect(live.has(by)).toBe(true);
           live.delete(id);
         }
-        seen = Math.max(seen, s.time);
+        grouper.confirm();
+        seen = Math.max(seen, ...round.map((s) => s.time));
         grouper.settle(seen - latenessMs);
       }
       const byId = (alerts: Iterable<{ id: string }>) => [...alerts].sort((a, b) => (a.id < b.id ? -1 : 1));

@@ -17,6 +17,9 @@ const credentials: readonly RegExp[] = [
   /\b([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]+@/gi, // password in a URL
 ];
 
+/** A keyed hash of a token names it in the log; its beginning is enough to compare with. */
+const longHash = /\b(hmac-sha256:[0-9a-f]{12})[0-9a-f]{52}\b/g;
+
 /** Text for people: no credential shapes, no characters that steer, at most `max` characters. */
 export function clean(text: string, max = 1000): string {
   let out = text;
@@ -25,6 +28,7 @@ export function clean(text: string, max = 1000): string {
       typeof scheme === 'string' ? `${scheme}:[secret]@` : '[secret]',
     );
   }
+  out = out.replace(longHash, '$1…');
   out = out.replace(/[\t\n\r]+/g, ' ').replace(steering, (c) => {
     return `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
