@@ -37,6 +37,7 @@ export function rotation(scope: Scope, policies: RotationPolicies): SectionDefin
     lead: [
       'Every secret with a rotation policy in the catalog: when it was last created, updated or rotated, and how old its value was at the end of the period.',
       `Where the log shows no change the age is a least one, counted from the beginning of its store's log: such a secret is overdue when that alone exceeds its policy, and undecided otherwise.`,
+      'A secret that the catalog covers by a pattern only is here once the log showed that it exists: refusals and listings do not.',
     ],
     // biome-ignore format: one column a line
     columns: [
