@@ -188,10 +188,11 @@ describe('the same set of signals gives the same alerts', () => {
     expect(groupSignals(all.slice(1)).map((g) => g.alert.id)).not.toContain(one?.alert.id);
   });
 
-  test('what ended long ago is forgotten, and what comes after that is counted as late', () => {
+  test('what ended long ago is forgotten once it is stored, and what comes after that is counted as late', () => {
     const grouper = createGrouper();
     grouper.add([signal('a', 0, 'r', 'high')]);
-    expect(grouper.settle(day0 + 50 * hour)).toBe(1);
+    expect(grouper.settle(day0 + 80 * hour)).toBe(1);
+    grouper.confirm();
     expect(grouper.settle(day0 + 80 * hour)).toBe(0);
     expect(grouper.add([signal('b', 1, 'r', 'high')]).late).toBe(1);
   });
