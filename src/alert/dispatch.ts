@@ -9,9 +9,8 @@ import type { Alert, Level } from '../core/signal.ts';
 import { createChannel, type DispatchObserver } from './channel.ts';
 import type { Replaced } from './grouper.ts';
 import { createRuleLimit } from './limit.ts';
-import { blankRow } from './log.ts';
-import { planAlert } from './plan.ts';
-import { createDeliveryRows, type RowChange } from './rows.ts';
+import { planAll } from './plan.ts';
+import { createDeliveryRows, type DeliveryRows, type RowChange } from './rows.ts';
 
 export interface DispatcherOptions {
   readonly notifiers: readonly Notifier[];
@@ -75,43 +74,15 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
     async offer(alerts) {
       await rows.recall(alerts.map((alert) => alert.id));
-      // Lines of one alert may depend on those of the one before (a roll-up), so plans see a draft of them.
-      const draft = new Map<string, RowChange>();
-      const routes = options.minLevel === undefined ? {} : { minLevel: options.minLevel };
-      const row = (key: string, channel: string) => {
-        const stored = rows.get(key, channel);
-        const planned = draft.get(`${channel}\0${key}`);
-        return planned ? { ...(stored ?? blankRow(key, channel, planned.rule)), ...planned } : stored;
-      };
-      for (const alert of alerts) {
-        if (notifiers.some((n) => rows.get(alert.id, n.name)?.state === 'sending')) again.add(alert.id);
-        const input = { alert, notifiers, row, limit, now: clock.now(), routes };
-        for (const change of planAlert(input)) {
-          const name = `${change.channel}\0${change.key}`;
-          draft.set(name, { ...draft.get(name), ...change });
-        }
+      for (const { id } of alerts) {
+        if (notifiers.some((n) => rows.get(id, n.name)?.state === 'sending')) again.add(id);
       }
-      await rows.write([...draft.values()]);
+      const routes = options.minLevel === undefined ? {} : { minLevel: options.minLevel };
+      await rows.write(planAll(alerts, { notifiers, row: rows.get, limit, now: clock.now(), routes }));
     },
 
     async replace(replaced) {
-      const changes: RowChange[] = [];
-      for (const { id, by } of replaced) {
-        for (const old of rows.all().filter((r) => r.key === id)) {
-          if (old.state === 'suppressed' && old.reason === 'replaced') continue;
-          changes.push({
-            key: id,
-            channel: old.channel,
-            rule: old.rule,
-            state: 'suppressed',
-            reason: 'replaced',
-            nextAt: 0,
-          });
-          const isNew = by !== '' && !rows.get(by, old.channel);
-          if (isNew) changes.push({ ...old, key: by });
-        }
-      }
-      await rows.write(changes);
+      await rows.write(replaced.flatMap((r) => handOver(r, rows)));
     },
 
     async tick(signal) {
@@ -130,4 +101,14 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     },
   };
   return dispatcher;
+}
+
+/** The early name falls silent; its message, delivered or waiting, goes on under the story's name. */
+function handOver({ id, by }: Replaced, rows: DeliveryRows): RowChange[] {
+  const mine = rows.all().filter((r) => r.key === id && r.reason !== 'replaced');
+  return mine.flatMap((old) => {
+    const { channel, rule } = old;
+    const silent: RowChange = { key: id, channel, rule, state: 'suppressed', reason: 'replaced', nextAt: 0 };
+    return by === '' || rows.get(by, channel) ? [silent] : [silent, { ...old, key: by }];
+  });
 }

@@ -3,14 +3,14 @@ import type { Notifier } from '../core/notifier.ts';
 import { type Alert, levelRank } from '../core/signal.ts';
 import { dedup } from './dedup.ts';
 import { type RuleLimit, rollupDelayMs, rollupKey } from './limit.ts';
-import { isWaiting, revisionOf } from './log.ts';
+import { blankRow, isWaiting, revisionOf } from './log.ts';
 import { type RouteOptions, routeAlert } from './route.ts';
 import type { RowChange } from './rows.ts';
 
 /** Channel of lines about alerts that go to nobody. */
 export const noChannel = '-';
 
-export interface PlanInput {
+interface PlanInput {
   readonly alert: Alert;
   readonly notifiers: readonly Notifier[];
   readonly row: (key: string, channel: string) => DeliveryRow | undefined;
@@ -19,8 +19,26 @@ export interface PlanInput {
   readonly routes: Omit<RouteOptions, 'channels'>;
 }
 
+/** Plans of many alerts at once: one may depend on the lines of the one before (a roll-up), so it sees their draft. */
+export function planAll(alerts: readonly Alert[], input: Omit<PlanInput, 'alert'>): RowChange[] {
+  const draft = new Map<string, RowChange>();
+  const nameOf = (key: string, channel: string) => `${channel}\0${key}`;
+  const row = (key: string, channel: string): DeliveryRow | undefined => {
+    const stored = input.row(key, channel);
+    const planned = draft.get(nameOf(key, channel));
+    return planned ? { ...(stored ?? blankRow(key, channel, planned.rule)), ...planned } : stored;
+  };
+  for (const alert of alerts) {
+    for (const change of planAlert({ ...input, alert, row })) {
+      const name = nameOf(change.key, change.channel);
+      draft.set(name, { ...draft.get(name), ...change });
+    }
+  }
+  return [...draft.values()];
+}
+
 /** What the arrival of an alert (or of a new state of it) changes in the log: route → dedup → limit. */
-export function planAlert(input: PlanInput): RowChange[] {
+function planAlert(input: PlanInput): RowChange[] {
   const { alert, notifiers, row } = input;
   const route = routeAlert(alert, { ...input.routes, channels: notifiers.map((n) => n.name) });
   if (route.kind === 'suppress') {

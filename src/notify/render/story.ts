@@ -41,8 +41,6 @@ export function storyOf(message: Message, command: string): Story {
 function alertStory(alert: Alert, change: string, command: string): Story {
   const who = nameAndId(clean(alert.identityName, 200), clean(alert.identity, 200));
   const title = clean(alert.title, 200);
-  const shown = alert.parts.slice(0, rowsMax);
-  const rest = alert.parts.length - shown.length;
   return {
     severity: alert.severity,
     title,
@@ -54,33 +52,8 @@ function alertStory(alert: Alert, change: string, command: string): Story {
       `${change}${alert.severity.toUpperCase()}: ${title}. ${who}${alert.secret ? `, ${alert.secret}` : ''}. ${alert.summary}`,
       600,
     ),
-    facts: [
-      { label: 'Who', text: who },
-      ...(alert.srcIps.length > 0 ? [{ label: 'From', text: list(alert.srcIps, 3) }] : []),
-      ...(alert.secrets.length > 0 ? [{ label: 'Secret or path', text: secretsText(alert) }] : []),
-      ...(alert.owner ? [{ label: 'Owner', text: clean(alert.owner, 200) }] : []),
-      { label: 'Since', text: period(alert.first, alert.last) },
-      { label: 'Seen', text: countsText(alert) },
-    ],
-    parts: [
-      ...shown.map((p) => ({
-        // A lone part is named by the headline already.
-        title: alert.parts.length === 1 ? '' : clean(p.title, 200),
-        sentence: clean(p.sentence, 600),
-        count: p.count,
-        level: p.level,
-      })),
-      ...(rest > 0
-        ? [
-            {
-              title: `${rest} more signs`,
-              sentence: 'See the command below.',
-              count: 1,
-              level: 'low' as const,
-            },
-          ]
-        : []),
-    ],
+    facts: alertFacts(alert, who),
+    parts: alertParts(alert),
     advice:
       clean(alert.advice, 1500) ||
       'Ask the person or the owner whether this was meant; if not, revoke the session and rotate what it read.',
@@ -88,6 +61,34 @@ function alertStory(alert: Alert, change: string, command: string): Story {
     footer: `Alert ${alert.id} · rule ${clean(alert.rule, 100)} · times in UTC`,
     change,
   };
+}
+
+function alertFacts(alert: Alert, who: string): Story['facts'] {
+  return [
+    { label: 'Who', text: who },
+    ...(alert.srcIps.length > 0 ? [{ label: 'From', text: list(alert.srcIps, 3) }] : []),
+    ...(alert.secrets.length > 0 ? [{ label: 'Secret or path', text: secretsText(alert) }] : []),
+    ...(alert.owner ? [{ label: 'Owner', text: clean(alert.owner, 200) }] : []),
+    { label: 'Since', text: period(alert.first, alert.last) },
+    { label: 'Seen', text: countsText(alert) },
+  ];
+}
+
+function alertParts(alert: Alert): Story['parts'] {
+  const shown = alert.parts.slice(0, rowsMax).map((p) => ({
+    // A lone part is named by the headline already.
+    title: alert.parts.length === 1 ? '' : clean(p.title, 200),
+    sentence: clean(p.sentence, 600),
+    count: p.count,
+    level: p.level,
+  }));
+  return [...shown, ...andMore(alert.parts.length - shown.length, 'more signs')];
+}
+
+/** What a message has no room for is said by number. */
+function andMore(rest: number, what: string): Story['parts'] {
+  if (rest <= 0) return [];
+  return [{ title: `${rest} ${what}`, sentence: 'See the command below.', count: 1, level: 'low' }];
 }
 
 function rollup(message: Extract<Message, { kind: 'rollup' }>, command: string): Story {
@@ -115,9 +116,7 @@ function rollup(message: Extract<Message, { kind: 'rollup' }>, command: string):
         count: 1,
         level: a.severity,
       })),
-      ...(rest > 0
-        ? [{ title: `${rest} more`, sentence: 'See the command below.', count: 1, level: 'low' as const }]
-        : []),
+      ...andMore(rest, 'more'),
     ],
     advice: 'Look whether the rule is wrong or the trouble is: one cause usually stands behind such a burst.',
     commands: [{ why: 'All open alerts', command: `${command} alerts list` }],
