@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StoredEvent } from '../../src/core/event.ts';
 import { parsePeriod } from '../../src/core/quarter.ts';
 import { type CreatedReview, createReview } from '../../src/report/review.ts';
 import type { Row } from '../../src/report/section.ts';
@@ -21,6 +22,7 @@ import {
   refusedOnly,
   root,
   transitKey,
+  worldEvents,
   worldInput,
 } from './world.ts';
 
@@ -33,6 +35,21 @@ beforeAll(async () => {
   made = await createReview(engine, { ...worldInput(), outDir });
 });
 afterAll(() => engine.close());
+
+/** A review of another world in a store of its own; the first store must be closed before (one per process). */
+async function openWorldApart(events: readonly StoredEvent[]): Promise<CreatedReview> {
+  await engine.close();
+  engine = await openWorld(events);
+  try {
+    return await createReview(engine, {
+      ...worldInput(),
+      outDir: mkdtempSync(join(tmpdir(), 'keywitness-apart-')),
+    });
+  } finally {
+    await engine.close();
+    engine = await openWorld();
+  }
+}
 
 function rows(id: string): readonly Row[] {
   return made.review.sections.find((s) => s.id === id)?.rows ?? [];
@@ -284,6 +301,35 @@ describe('the files', () => {
       expect(text.includes(outDir), name).toBe(false);
       expect(text.includes(new Date().toISOString().slice(0, 10)), name).toBe(false);
     }
+  });
+});
+
+describe('a batch read', () => {
+  it('is one act and a read of each secret in it', async () => {
+    const [first, ...rest] = worldEvents();
+    const at = BigInt(Date.parse('2026-07-20T08:00:00Z')) * 1_000_000n;
+    const batch = {
+      ...first,
+      time: at,
+      action: 'read',
+      identity: ann,
+      dup_key: 'batch',
+      offset: 0n,
+      objects: [payKey, 'aws:sm:1:eu:b'],
+      objects_total: 2,
+      object_kind: 'secret',
+    };
+    const other = await openWorldApart([batch as StoredEvent, ...rest]);
+    const bySecret = other.review.sections.find((s) => s.id === 'by-secret')?.rows ?? [];
+    expect(other.review.figures.row).toMatchObject({ acts: 24, value_returned: 10, secrets: 4 });
+    expect(bySecret.find((r) => r.secret === payKey)).toMatchObject({ reads: 5 });
+    expect(bySecret.find((r) => r.secret === 'aws:sm:1:eu:b')).toMatchObject({ reads: 1, readers: 1 });
+    expect(
+      other.review.sections.find((s) => s.id === 'by-user')?.rows.find((r) => r.identity === ann),
+    ).toMatchObject({ reads: 6, secrets: 4 });
+    expect(other.review.sections.find((s) => s.id === 'systems')?.rows).toMatchObject([
+      { acts: 24, events: 25 },
+    ]);
   });
 });
 

@@ -145,7 +145,7 @@ export function worldEvents(): StoredEvent[] {
 }
 
 /** A store that holds the world: an event each record, and one record of `s2` that is set aside. */
-export async function openWorld(events = worldEvents()): Promise<Engine> {
+export async function openWorld(events: readonly StoredEvent[] = worldEvents()): Promise<Engine> {
   const engine = await openEmbedded(mkdtempSync(join(tmpdir(), 'keywitness-review-')));
   await migrate(engine);
   const coordinates = [

@@ -28,7 +28,7 @@ export function systems(scope: Scope): SectionDefinition {
   arraySlice(${distinct('object_account')}, 1, 10) AS accounts,
   ${distinct('stream')} AS streams,
   uniqExact(dup_key) AS acts,
-  count() AS events,
+  uniqExact(stream, partition, epoch, offset, idx) AS events,
   ${firstTime('1')} AS first_seen,
   ${lastTime('1')} AS last_seen,
   arraySort(groupUniqArray(toString(adapter))) AS adapters,
