@@ -8,19 +8,19 @@ export interface NoveltyCounts {
   days: number;
   /** Of these, days that brought something new. */
   newDays: number;
-  /** New values in all. */
-  newValues: number;
+  /** New values beyond each such day's first. */
+  more: number;
 }
 
 export function noCounts(): NoveltyCounts {
-  return { days: 0, newDays: 0, newValues: 0 };
+  return { days: 0, newDays: 0, more: 0 };
 }
 
 export function addDay(counts: NoveltyCounts, newValues: number): void {
   counts.days += 1;
   if (newValues <= 0) return;
   counts.newDays += 1;
-  counts.newValues += newValues;
+  counts.more += Math.max(0, newValues - 1);
 }
 
 export interface NoveltyChance {
@@ -29,6 +29,9 @@ export interface NoveltyChance {
   /** New values to be expected on an active day. */
   readonly expected: number;
 }
+
+/** Few people have bunches enough to say how theirs grow. */
+const poolBunches = 3;
 
 /**
  * `own` is the entity's past, `pool` that of its kind (humans, services …), which speaks with the weight of
@@ -44,11 +47,11 @@ export function noveltyChance(
   // Half an event in one more day (Jeffreys): what never happened in n days is not impossible.
   const poolRate = (pool.newDays + 0.5) / (pool.days + 1);
   const rate = (own.newDays + poolDays * poolRate) / (own.days + poolDays);
-  const poolBunch = (pool.newValues + 1) / (pool.newDays + 0.5);
-  const bunch = Math.max(1.01, (own.newValues + poolBunch) / (own.newDays + 1));
-  const expected = rate * bunch;
+  // A bunch grows by one more with this chance (a geometric size); three bunches of the pool speak beside one's own.
+  const poolMore = (pool.more + 1) / (pool.more + pool.newDays + 2);
+  const more = (own.more + poolBunches * poolMore) / (own.more + own.newDays + poolBunches);
+  const expected = rate / (1 - more);
   if (k <= 0) return { p: 1, expected };
-  // Sizes of bunches as a geometric distribution: P(at least k | some) = (1 − 1 / mean) ^ (k − 1).
-  const p = rate ** Math.min(1, k) * (1 - 1 / bunch) ** Math.max(0, k - 1);
+  const p = rate ** Math.min(1, k) * more ** Math.max(0, k - 1);
   return { p: Math.min(1, p), expected };
 }
