@@ -10,9 +10,13 @@ import { packageRoot } from '../../src/core/packageRoot.ts';
 import { proveEvent } from '../../src/ledger/audit/prove.ts';
 import { verifyStore } from '../../src/ledger/audit/verify.ts';
 import { type LogIdentity, readIdentity } from '../../src/ledger/keys.ts';
+import { leafHashOfText } from '../../src/ledger/leaf.ts';
 import { readKeys, verifyOffline } from '../../src/ledger/offline.ts';
+import { formatProof, parseProof, type TlogProof } from '../../src/ledger/proof.ts';
+import { inclusionRanges, rangeRoots } from '../../src/ledger/tree.ts';
 import { defaultStreamSettings } from '../../src/sources/source.ts';
 import { type Engine, openEmbedded } from '../../src/store/client.ts';
+import { metaLeavesFrom } from '../../src/store/ledgerStore.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kw-prove-'));
 const dataDir = join(folder, 'data');
@@ -37,7 +41,7 @@ beforeAll(async () => {
   const app = await openApp({
     dataDir,
     anchorFile: `${dataDir}.anchor`,
-    ruleFolder: rules,
+    ruleFolders: [rules],
     clock: systemClock,
     openStore: () => openEmbedded(join(dataDir, 'store')),
   });
@@ -111,6 +115,20 @@ describe('verify --offline', () => {
     const [a, b] = [await provedFolder('a'), await provedFolder('b', 0n)];
     cpSync(join(a, 'event.tlog-proof'), join(b, 'event.tlog-proof'));
     expect(verifyOffline(b, undefined).verdict).toBe('tampered');
+  });
+
+  it('says tampered when the meta proof is a true one, and of a leaf that pins something else', async () => {
+    const out = await provedFolder('other-leaf');
+    const path = join(out, 'meta.tlog-proof');
+    const { checkpoint } = parseProof(readFileSync(path, 'utf8')) as TlogProof;
+    const texts: Buffer[] = [];
+    for await (const page of metaLeavesFrom(engine, 0)) texts.push(...page.map((m) => m.text));
+    const ranges = inclusionRanges(0, Number(checkpoint.split('\n')[1]));
+    const hashes = await rangeRoots(texts.map(leafHashOfText), ranges);
+    const other = { extra: texts[0] as Buffer, index: 0, path: hashes, checkpoint };
+    writeFileSync(path, formatProof(other));
+    expect(verifyOffline(path, undefined).verdict).toBe('intact');
+    expect(verifyOffline(out, undefined).verdict).toBe('tampered');
   });
 
   it('says truncated when a file of the folder is missing, unknown without keys', async () => {

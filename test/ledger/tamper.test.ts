@@ -47,7 +47,7 @@ async function ingest(dir: string, count: number): Promise<void> {
   const app = await openApp({
     dataDir: join(dir, 'data'),
     anchorFile: join(dir, 'data.anchor'),
-    ruleFolder: rules,
+    ruleFolders: [rules],
     clock,
     openStore: () => storeOf(dir),
   });

@@ -113,6 +113,17 @@ describe('a tree derived again', () => {
     );
   });
 
+  it('names changed bytes and doubled records also after the newest checkpoint', () => {
+    const rows = rowsOf(new Array(40).fill(1), 'kafka');
+    const pins = pinsAt(rows.slice(0, 20), []);
+    expect(audit(rows.with(30, changed(rows, 30)), pins, 'kafka')).toMatchObject([
+      { class: 'modified', offset: 30n },
+    ]);
+    expect(audit(rows.toSpliced(30, 0, rows[30] as Row), pins, 'kafka')).toMatchObject([
+      { class: 'inserted', offset: 30n },
+    ]);
+  });
+
   it('names a record slipped into a lawful hole of a topic, by leaving each out in turn', () => {
     const rows = rowsOf(new Array(40).fill(2), 'kafka');
     const pins = pinsAt(rows, [20]);
