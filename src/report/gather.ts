@@ -1,4 +1,4 @@
-import type { Period } from '../core/quarter.ts';
+import { isoIn, type Period } from '../core/quarter.ts';
 import type { Engine } from '../store/client.ts';
 import { seesAll, type Viewer } from '../store/query.ts';
 import type { ReviewInput } from './input.ts';
@@ -52,9 +52,11 @@ export async function gatherReview(engine: Engine, input: ReviewInput): Promise<
     zone: period.zone,
     coordinates,
     under,
+    asOf: period.to,
     windows: [] as readonly Window[],
   };
-  const scope: Scope = { ...whole, windows: await windowsOf(engine, whole, viewer) };
+  const windows = await windowsOf(engine, whole, viewer);
+  const scope: Scope = { ...whole, windows, asOf: asOfOf(windows, period) };
   const mostReadSql = mostRead(scope, period.before, mostReadMax);
   const sections = await gatherSections(engine, input, scope, viewer);
   const [row = {}] = await runRows(engine, figuresSql(scope), figures, viewer);
@@ -73,7 +75,7 @@ export async function gatherReview(engine: Engine, input: ReviewInput): Promise<
     },
     findings: [...input.completeness.findings].sort(),
     sections,
-    warnings: warningsOf(input, sections),
+    warnings: warningsOf(input, sections, scope),
     checkpoints: [
       input.completeness.checkpoint,
       ...input.completeness.streams.map((s) => s.checkpoint),
@@ -82,7 +84,7 @@ export async function gatherReview(engine: Engine, input: ReviewInput): Promise<
 }
 
 /** Environment, owner and team in the events are those of the catalog at ingest: another one given now is said. */
-function warningsOf({ catalog, period }: ReviewInput, sections: readonly Section[]): string[] {
+function warningsOf({ catalog, period }: ReviewInput, sections: readonly Section[], scope: Scope): string[] {
   const systemRows = sections.find((s) => s.id === 'systems')?.rows ?? [];
   const used = [...new Set(systemRows.flatMap((r) => r.catalogs as readonly string[]))].sort();
   const warnings: string[] = [];
@@ -91,6 +93,11 @@ function warningsOf({ catalog, period }: ReviewInput, sections: readonly Section
     const given = catalog.version === 0 ? 'no catalog' : `catalog version ${catalog.version}`;
     warnings.push(
       `The events were enriched with catalog version ${used.join(', ')}, the review was made with ${given}: environments, owners and teams are the former's, rotation policies and known identities the latter's.`,
+    );
+  }
+  if (used.length > 0 && scope.asOf < period.to) {
+    warnings.push(
+      `The log ends ${isoIn(scope.asOf, 'UTC')}, before the period does: idle days and ages of secrets are counted to there, and what came after is not in this review.`,
     );
   }
   return warnings;
@@ -127,17 +134,30 @@ async function gatherSections(
 }
 
 async function windowsOf(engine: Engine, scope: Scope, viewer: Viewer): Promise<Window[]> {
-  const sql = `SELECT source, object_store AS store, toString(toUnixTimestamp64Milli(toDateTime64(min(time), 3, 'UTC'))) AS began, countIf(time >= ${instant(scope.from)}) AS in_period
+  const sql = `SELECT source, object_store AS store, toString(toUnixTimestamp64Milli(toDateTime64(min(time), 3, 'UTC'))) AS began, toString(toUnixTimestamp64Milli(toDateTime64(max(time), 3, 'UTC'))) AS ended, countIf(time >= ${instant(scope.from)}) AS in_period
 FROM ${finalsUntilEnd(scope)}
 GROUP BY source, store
 ORDER BY source, store`;
-  const columns = [{ key: 'source' }, { key: 'store' }, { key: 'began' }, { key: 'in_period' }];
+  const columns = [
+    { key: 'source' },
+    { key: 'store' },
+    { key: 'began' },
+    { key: 'ended' },
+    { key: 'in_period' },
+  ];
   return (await runRows(engine, sql, columns, viewer)).map((r) => ({
     source: String(r.source),
     store: String(r.store),
     began: Number(r.began),
+    ended: Number(r.ended),
     isActive: Number(r.in_period) > 0,
   }));
+}
+
+function asOfOf(windows: readonly Window[], period: Period): number {
+  const ends = windows.filter((w) => w.isActive).map((w) => w.ended);
+  const newest = Math.max(period.from, ...ends);
+  return newest < period.to - dayMs ? newest : period.to;
 }
 
 function logStarts(windows: readonly Window[]): Review['logBegins'] {

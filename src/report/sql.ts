@@ -31,6 +31,8 @@ export interface Window {
   readonly store: string;
   /** Milliseconds: time of the oldest final. */
   readonly began: number;
+  /** Milliseconds: time of the newest final before the period's end. */
+  readonly ended: number;
   /** Whether it has an act in the period: of a system that fell silent nothing can be judged. */
   readonly isActive: boolean;
 }
@@ -40,6 +42,8 @@ export interface Scope {
   readonly from: number;
   readonly to: number;
   readonly zone: string;
+  /** Until when silence means something: the period's end, or the log's where that ends more than a day before. */
+  readonly asOf: number;
   /** Where the log of each system begins: before that nothing is known, which is not `never`. */
   readonly windows: readonly Window[];
   /** Coordinates under the checkpoint: holds for every table that has them. */

@@ -351,6 +351,23 @@ describe('where the log is short', () => {
     ]);
   });
 
+  it('silence after its end proves nothing: idle days and ages stop there', async () => {
+    // In Q4 the world has one act, at its first instant: 2026-09-30T22:00Z.
+    const base = worldInput({ period: parsePeriod('2026Q4', 'Europe/Berlin') });
+    const streams = base.completeness.streams.map((s) => (s.stream === 's1' ? { ...s, lastOffset: 32n } : s));
+    const { review } = await createReview(engine, {
+      ...base,
+      completeness: { ...base.completeness, streams },
+      outDir: mkdtempSync(join(tmpdir(), 'keywitness-q4-')),
+    });
+    expect(review.warnings).toEqual([expect.stringContaining('The log ends 2026-09-30T22:00:00Z')]);
+    const dormant = review.sections.find((s) => s.id === 'dormant')?.rows.map((r) => r.identity);
+    expect(dormant).toEqual(['zoe@corp.example', bob]);
+    expect(
+      review.sections.find((s) => s.id === 'rotation')?.rows.find((r) => r.secret === payKey),
+    ).toMatchObject({ age_days: 55 });
+  });
+
   it('an empty store gives a review that says so', async () => {
     const input = worldInput();
     const { review, folder } = await createReview(engine, {

@@ -22,16 +22,16 @@ const dayMs = 86_400_000;
 export function dormant(scope: Scope, known: readonly KnownIdentity[]): SectionDefinition {
   const active = activeSources(scope);
   const silent = [...new Set(scope.windows.map((w) => w.source))].filter((s) => !active.includes(s)).sort();
-  const since = scope.to - dormantDays * dayMs;
+  const since = scope.asOf - dormantDays * dayMs;
   return {
     id: 'dormant',
     title: 'Dormant identities',
     lead: [
-      `Identities that the catalog names or the log showed earlier, without any act from ${day(since)} to ${day(scope.to)} (the last ${dormantDays} days of the period, UTC). Denied requests are no use of an account and are counted apart.`,
+      `Identities that the catalog names or the log showed earlier, without any act from ${day(since)} to ${day(scope.asOf)} (the last ${dormantDays} days, UTC). Denied requests are no use of an account and are counted apart.`,
       `The log begins ${day(logBegins(scope))}. “Not in the window” means no act since then; it does not mean never.`,
       ...(logBegins(scope) > since
         ? [
-            `The log is shorter than ${dormantDays} days before the period's end: an identity is here for ${Math.floor((scope.to - logBegins(scope)) / dayMs)} days of silence only.`,
+            `The log is shorter than ${dormantDays} days: an identity is here for ${Math.floor((scope.asOf - logBegins(scope)) / dayMs)} days of silence only.`,
           ]
         : []),
       ...(silent.length > 0
@@ -62,7 +62,7 @@ SELECT
   max(listed) = 1 AS in_catalog,
   max(until_day) AS left,
   if(countIf(active) = 0, '', ${iso('maxIf(at, active)')}) AS last_active,
-  if(countIf(active) = 0, '', toString(intDiv(dateDiff('second', maxIf(at, active), ${instant(scope.to)}), 86400))) AS idle_days,
+  if(countIf(active) = 0, '', toString(intDiv(dateDiff('second', maxIf(at, active), ${instant(scope.asOf)}), 86400))) AS idle_days,
   uniqExactIf(dup_key, listed = 0 AND NOT active) AS denied_in_window,
   argMaxIf(name_of_event, (at, name_of_event), active) AS last_event
 FROM (

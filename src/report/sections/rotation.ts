@@ -30,7 +30,7 @@ ORDER BY secret`;
  * stand in the statement, so that the verdict can be computed again from the store alone.
  */
 export function rotation(scope: Scope, policies: RotationPolicies): SectionDefinition {
-  const ageSeconds = `dateDiff('second', if(changes = 0, fromUnixTimestamp64Milli(if(max(log_began) = 0, ${latestStart(scope)}, max(log_began)), 'UTC'), toDateTime64(maxIf(at, is_change), 3, 'UTC')), ${instant(scope.to)})`;
+  const ageSeconds = `dateDiff('second', if(changes = 0, fromUnixTimestamp64Milli(if(max(log_began) = 0, ${latestStart(scope)}, max(log_began)), 'UTC'), toDateTime64(maxIf(at, is_change), 3, 'UTC')), ${instant(scope.asOf)})`;
   return {
     id: 'rotation',
     title: 'Secrets not rotated within policy',
