@@ -14,7 +14,7 @@ export function runDocumentTest(
   const events = test.events.flatMap(expand).sort((a, b) => a.timeMs - b.timeMs);
   const baselines = createBaselines([document], kinds);
   const numbered = events.map((event, i) => ({ ...event, ref: `test/0/0/${i}/0`, request_id: `r${i}` }));
-  const signals = baselines.observe(numbered);
+  const signals = numbered.flatMap((e) => baselines.push(e));
   const lastMs = numbered.at(-1)?.timeMs ?? 0;
   signals.push(...baselines.advance(test.until === undefined ? lastMs : Date.parse(test.until)));
   const said = loudest(signals);

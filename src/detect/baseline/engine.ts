@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Signal } from '../../core/signal.ts';
-import type { BaselineDocument } from './document.ts';
+import { type BaselineDocument, loadBaselines } from './document.ts';
 import type { BaselineEvent } from './event.ts';
 import type { BaselineKind, Evaluator } from './kind.ts';
 
@@ -24,17 +24,25 @@ export async function loadKinds(): Promise<KindRegistry> {
 
 /** All baselines together: finals in order of event time in, signals out in the order they became true. */
 export interface Baselines {
-  observe(events: Iterable<BaselineEvent>): Signal[];
+  push(event: BaselineEvent): Signal[];
   /** Time stands at `timeMs` (the watermark, or the end of a file): hours and absences before it are closed. */
   advance(timeMs: number): Signal[];
 }
 
 /**
+ * Reads documents and kinds once; each call of the result is a fresh memory.
+ *
  * @example
- * const kinds = await loadKinds();
- * const baselines = createBaselines(loadBaselines(), kinds);
- * const signals = [...baselines.observe(events), ...baselines.advance(endMs)];
+ * const createAll = await loadBaselineFactory();
+ * const baselines = createAll();
+ * const signals = [...events.flatMap((e) => baselines.push(e)), ...baselines.advance(endMs)];
  */
+export async function loadBaselineFactory(folder?: string): Promise<() => Baselines> {
+  const kinds = await loadKinds();
+  const documents = loadBaselines(folder, [...kinds.keys()]);
+  return () => createBaselines(documents, kinds);
+}
+
 export function createBaselines(documents: readonly BaselineDocument[], kinds: KindRegistry): Baselines {
   const evaluators: Evaluator[] = documents.map((document) => {
     const kind = kinds.get(document.kind);
@@ -42,13 +50,11 @@ export function createBaselines(documents: readonly BaselineDocument[], kinds: K
     return kind.create(document);
   });
   return {
-    observe(events) {
+    push(event) {
       const out: Signal[] = [];
-      for (const event of events) {
-        for (const evaluator of evaluators) {
-          for (const signal of evaluator.advance(event.timeMs)) out.push(signal);
-          for (const signal of evaluator.observe(event)) out.push(signal);
-        }
+      for (const evaluator of evaluators) {
+        for (const signal of evaluator.advance(event.timeMs)) out.push(signal);
+        for (const signal of evaluator.observe(event)) out.push(signal);
       }
       return out;
     },
