@@ -10,6 +10,7 @@ import type { Clock } from './core/clock.ts';
 import type { KeywitnessError } from './core/errors.ts';
 import { parseEventRef } from './core/record.ts';
 import type { Alert } from './core/signal.ts';
+import { loadBaselineFactory } from './detect/baseline/engine.ts';
 import { createDetector, type Detector } from './detect/detector.ts';
 import { loadRuleFolders, shippedRules } from './detect/ruleFolder.ts';
 import type { CompiledSet } from './detect/sigma/sigma.ts';
@@ -139,7 +140,8 @@ async function start(engine: Engine, { options, catalog, rules, release }: Parts
       options.onTrouble(error);
     },
   );
-  const newDetector = () => createDetector(rules, []);
+  const newBaselines = await loadBaselineFactory();
+  const newDetector = () => createDetector(rules, newBaselines());
   return {
     engine,
     catalog,

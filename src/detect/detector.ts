@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Signal } from '../core/signal.ts';
+import type { Baselines } from './baseline/engine.ts';
 import { hitEvent } from './hitFields.ts';
 import type { ObservedEvent } from './observed.ts';
 import {
@@ -13,13 +14,6 @@ import {
 /** A signal carries this many of its events: enough to score and to read, small enough to store. */
 const eventsMax = 200;
 
-/** A baseline as the detector drives it: events in order of event time in, what left it out. */
-export interface Baseline {
-  push(event: ObservedEvent): readonly Signal[];
-  /** Event time has come this far: closes windows and notices absences. */
-  advance(timeMs: number): readonly Signal[];
-}
-
 /** The one evaluator, live and over history: what a single event says, and what events say over time. */
 export interface Detector {
   /** Rules that one event alone fulfils; in any order. */
@@ -30,7 +24,7 @@ export interface Detector {
   advance(timeMs: number): Signal[];
 }
 
-export function createDetector(set: CompiledSet, baselines: readonly Baseline[]): Detector {
+export function createDetector(set: CompiledSet, baselines: Baselines): Detector {
   const rules = new Map(set.rules.map((r) => [r.id, r]));
   const correlator = createCorrelator<ObservedEvent>(set);
   const firings = (found: readonly Firing<ObservedEvent>[]) =>
@@ -50,13 +44,10 @@ export function createDetector(set: CompiledSet, baselines: readonly Baseline[])
       const fired = known(event).flatMap(({ rule, fields }) =>
         firings(correlator.push({ rule, timeMs: event.timeMs, event: hitEvent(rule, fields), ref: event })),
       );
-      return [...fired, ...baselines.flatMap((baseline) => [...baseline.push(event)])];
+      return [...fired, ...baselines.push(event)];
     },
     advance(timeMs) {
-      return [
-        ...firings(correlator.advance(timeMs)),
-        ...baselines.flatMap((baseline) => [...baseline.advance(timeMs)]),
-      ];
+      return [...firings(correlator.advance(timeMs)), ...baselines.advance(timeMs)];
     },
   };
 }
