@@ -10,6 +10,7 @@ import { offlineExits, readKeys, verifyOffline } from '../ledger/offline.ts';
 import { anchorFile } from './appOptions.ts';
 import { dataOption } from './dataOption.ts';
 import { printRows, processTerminal, type Terminal } from './output.ts';
+import { progressBar } from './progress.ts';
 import { withStore } from './withStore.ts';
 
 interface VerifyFlags {
@@ -65,15 +66,18 @@ function runOffline(flags: VerifyFlags, terminal: Terminal): number {
 async function runVerify(flags: VerifyFlags, terminal: Terminal): Promise<number> {
   if (flags.keys !== undefined) throw new KeywitnessError('KW_USAGE', '--keys goes with --offline.');
   const since = flags.since === undefined ? undefined : readInput(flags.since);
+  const bar = progressBar('verify');
   const report = await withStore(flags.data, (engine) =>
     verifyStore({
       engine,
       dataDir: resolve(flags.data),
       anchorFile: anchorFile(flags.data),
       now: Date.now(),
+      onProgress: (records, total) => bar.update(records, total, records),
       ...(since === undefined ? {} : { since }),
     }),
   );
+  bar.end();
   if (terminal.isPeople) printReport(report, terminal);
   else printLines(report, terminal);
   return report.exit;

@@ -1,0 +1,45 @@
+import { type StreamKey, streamKeyText } from '../core/record.ts';
+import type { Engine } from './client.ts';
+import { storedPositions } from './positions.ts';
+
+/** A promise the store does not keep: in words, with the place. */
+export interface AccountBreach {
+  readonly kind: 'records-are-not-leaves' | 'record-without-rows';
+  readonly key: StreamKey;
+  readonly sentence: string;
+}
+
+/** One is enough to raise the alarm; `verify` names all. */
+const breachesMax = 10;
+
+/**
+ * The two invariants of every heartbeat (docs/ledger.md): records stored are the leaves of their tree, and every
+ * record has at least one row in `events` or `set_aside`. Ask between two flushes, not during one.
+ * `since` (ms) bounds the second to what was ingested since the check before; 0 = all.
+ */
+export async function checkAccounts(
+  engine: Engine,
+  leavesOf: (key: StreamKey) => number,
+  since = 0,
+): Promise<AccountBreach[]> {
+  const breaches: AccountBreach[] = [];
+  for (const position of await storedPositions(engine)) {
+    const leaves = leavesOf(position);
+    if (position.count === leaves) continue;
+    const sentence = `${streamKeyText(position)} holds ${position.count} records, and its tree has ${leaves} leaves.`;
+    breaches.push({ kind: 'records-are-not-leaves', key: position, sentence });
+  }
+  for (const row of await engine.rows(withoutRows, { since })) {
+    const key = { stream: String(row.stream), partition: Number(row.partition), epoch: Number(row.epoch) };
+    const sentence = `${streamKeyText(key)}/${row.o} has no row in events or set_aside.`;
+    breaches.push({ kind: 'record-without-rows', key, sentence });
+  }
+  return breaches;
+}
+
+const sinceThen = "ingested_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')";
+const coordinates = 'stream, partition, epoch, offset';
+const withoutRows =
+  `SELECT stream, partition, epoch, toString(offset) AS o FROM (SELECT ${coordinates} FROM kw.records WHERE ${sinceThen}) AS r ` +
+  `LEFT ANTI JOIN (SELECT ${coordinates} FROM kw.events WHERE ${sinceThen} UNION ALL SELECT ${coordinates} FROM kw.set_aside WHERE ${sinceThen}) AS d ` +
+  `USING (${coordinates}) ORDER BY ${coordinates} LIMIT ${breachesMax}`;
