@@ -5,8 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { Alert } from '../../src/core/signal.ts';
-import { score, scoreText, type TruthCase } from './scoring.ts';
+import { ruleNames, type ScoredAlert, score, scoreText, type TruthCase } from './scoring.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,13 +22,11 @@ const rows = <T>(text: string) =>
     .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line) => JSON.parse(line) as T);
-const alerts = rows<Alert>(readFileSync(alertsFile ?? 0, 'utf8'));
+const alerts = rows<ScoredAlert>(readFileSync(alertsFile ?? 0, 'utf8'));
 const result = score(alerts, rows<TruthCase>(readFileSync(truthFile, 'utf8')), Number(values.days));
 process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : `${scoreText(result)}\n`);
 if (values.false) {
   for (const a of result.falseAlerts) {
-    process.stdout.write(
-      `  false ${a.severity} ${a.first} ${a.identity}: ${a.parts.map((p) => p.rule).join(', ')}\n`,
-    );
+    process.stdout.write(`  false ${a.severity} ${a.first} ${a.identity}: ${ruleNames(a).join(', ')}\n`);
   }
 }

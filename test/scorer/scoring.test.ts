@@ -112,6 +112,10 @@ describe('the score', () => {
     expect(s.lowPerDay).toBeCloseTo(0.1);
     expect(s.lookalikes.map((l) => l.id)).toEqual(['B1']);
   });
+  it('leaves out alerts about another log', () => {
+    const other = alertOf({ first: '2023-01-01T00:00:00Z', last: '2023-01-01T00:00:00Z', requests: ['z'] });
+    expect(score([other], [attack], 10).falseAlerts).toEqual([]);
+  });
   it('a low alone finds nothing', () => {
     expect(score([alertOf({ severity: 'low', requests: ['r1'] })], [attack], 1).found).toEqual([]);
   });

@@ -1,4 +1,22 @@
-import { type Alert, levelRank } from '../../src/core/signal.ts';
+import { type Level, levelRank } from '../../src/core/signal.ts';
+
+/** What `alerts list --json --all` says of an alert; the optional keys help where they are there. */
+export interface ScoredAlert {
+  readonly rule: string;
+  readonly title: string;
+  readonly severity: Level;
+  readonly first: string;
+  readonly last: string;
+  readonly identity: string;
+  readonly identityName?: string;
+  readonly secret: string;
+  readonly secrets?: readonly string[];
+  readonly srcIps?: readonly string[];
+  readonly sessions?: readonly string[];
+  readonly requests: readonly string[];
+  readonly summary: string;
+  readonly parts?: readonly { readonly rule: string }[];
+}
 
 /** A row of truth.ndjson: a planted attack or a benign lookalike. */
 export interface TruthCase {
@@ -27,7 +45,7 @@ export interface Score {
   }[];
   readonly missed: readonly { readonly id: string; readonly kind: string }[];
   readonly lookalikes: readonly { readonly id: string; readonly kind: string }[];
-  readonly falseAlerts: readonly Alert[];
+  readonly falseAlerts: readonly ScoredAlert[];
   readonly falsePerDay: number;
   readonly lowPerDay: number;
 }
@@ -41,14 +59,18 @@ const dayMs = 86_400_000;
  * when it overlaps it and at least a fifth of its requests are the attack's, or, where there is no such list,
  * when it names one of its parts. One that finds nothing is false; low is counted apart.
  */
-export function score(alerts: readonly Alert[], truth: readonly TruthCase[], days: number): Score {
+export function score(all: readonly ScoredAlert[], truth: readonly TruthCase[], days: number): Score {
+  // Truth speaks of one log: what another log of the same store rang for is neither found nor false.
+  const fromMs = Math.min(...truth.map((t) => Date.parse(t.start))) - dayMs;
+  const untilMs = fromMs + (days + 2) * dayMs;
+  const alerts = all.filter((a) => Date.parse(a.last) >= fromMs && Date.parse(a.first) <= untilMs);
   const loud = alerts.filter((a) => levelRank(a.severity) >= levelRank('medium'));
   const attacks = truth.filter((t) => t.label === 'attack');
   const found = attacks.flatMap((attack) => {
     const hits = loud.filter((a) => finds(a, attack));
     if (hits.length === 0) return [];
     const earliest = Math.min(...hits.map((a) => Date.parse(a.first)));
-    const rules = [...new Set(hits.flatMap((a) => a.parts.map((p) => p.rule)))];
+    const rules = [...new Set(hits.flatMap(ruleNames))];
     return [
       { id: attack.id, kind: attack.kind, delayMs: Math.max(0, earliest - Date.parse(attack.start)), rules },
     ];
@@ -66,7 +88,12 @@ export function score(alerts: readonly Alert[], truth: readonly TruthCase[], day
   };
 }
 
-export function finds(alert: Alert, attack: TruthCase): boolean {
+/** Rules whose signals an alert is made of, as far as it says. */
+export function ruleNames(alert: ScoredAlert): string[] {
+  return alert.parts?.map((p) => p.rule) ?? [alert.rule];
+}
+
+export function finds(alert: ScoredAlert, attack: TruthCase): boolean {
   const [first, last] = [Date.parse(alert.first), Date.parse(alert.last)];
   const [start, end] = [Date.parse(attack.start), Date.parse(attack.end)];
   const overlaps = last >= start - 5 * minuteMs && first <= end + hourMs;
@@ -78,24 +105,28 @@ export function finds(alert: Alert, attack: TruthCase): boolean {
   if (first < start - hourMs || first > end + hourMs) return false;
   if (!isNamed(alert, attack)) return false;
   const isShort = end - start <= dayMs || attack.absence === true;
-  return isShort || attack.paths.some((p) => alert.secrets.some((s) => samePath(s, p)));
+  return (
+    isShort || attack.paths.some((p) => [alert.secret, ...(alert.secrets ?? [])].some((s) => samePath(s, p)))
+  );
 }
 
-/** An accessor, or the principal, an entity or an address. */
-function isNamed(alert: Alert, attack: TruthCase): boolean {
-  if (attack.accessors.some((a) => alert.sessions.includes(a))) return true;
-  if (attack.source_ips.some((ip) => alert.srcIps.includes(ip))) return true;
-  const names = [alert.identity, alert.identityName];
-  return [attack.principal, ...attack.entity_ids].some((p) => p !== '' && names.some((n) => hasWord(n, p)));
+/** An accessor, or the principal, an entity or an address, in a field or in the words. */
+function isNamed(alert: ScoredAlert, attack: TruthCase): boolean {
+  if (attack.accessors.some((a) => alert.sessions?.includes(a))) return true;
+  if (attack.source_ips.some((ip) => alert.srcIps?.includes(ip))) return true;
+  const texts = [alert.identity, alert.identityName ?? '', alert.title, alert.summary];
+  const names = [attack.principal, ...attack.entity_ids, ...attack.source_ips].filter((n) => n !== '');
+  return names.some((name) => texts.some((text) => hasWord(text, name)));
 }
 
 /** `k8s-prod-payments-ledger-prod` names `ledger-prod`; `ledger-prod-2` does not. */
 function hasWord(text: string, word: string): boolean {
-  const at = text.indexOf(word);
-  if (at === -1) return false;
-  const before = text[at - 1] ?? '-';
-  const after = text[at + word.length] ?? '@';
-  return /[-/:@\s]/.test(before) && /[@/:\s]/.test(after);
+  for (let at = text.indexOf(word); at !== -1; at = text.indexOf(word, at + 1)) {
+    const before = text[at - 1] ?? ' ';
+    const after = text.slice(at + word.length, at + word.length + 2);
+    if (/[-/:@\s(]/.test(before) && /^(?:$|[@/:,;)\s]|\.(?:$|\s))/.test(after)) return true;
+  }
+  return false;
 }
 
 /** `vault:main/prod/a/b` and the request path `prod/data/a/b` are one. */
