@@ -59,7 +59,7 @@ function showCommand(): Command {
     new Command('show').description('one alert: what, why, how to see the evidence, who was told'),
   )
     .argument('<id>', 'id of the alert, or the beginning of it')
-    .addHelpText('after', '\nExample:\n  keywitness alerts show 3f2a9c04\n')
+    .addHelpText('after', '\nExample:\n  keywitness alerts show f73ca633\n')
     .action(async (id: string, flags: CommonFlags) => {
       const terminal = processTerminal(flags);
       const shown = await withAlerts(flags, async (store, engine) => {
@@ -87,7 +87,7 @@ function ackCommand(): Command {
     .option('--reason <text>', 'why, or what is done about it', shortText, '')
     .addHelpText(
       'after',
-      '\nExample:\n  keywitness alerts ack 3f2a9c04 --by ana --reason "asked the team, it was a drill"\n',
+      '\nExample:\n  keywitness alerts ack f73ca633 --by ana --reason "asked the team, it was a drill"\n',
     )
     .action(async (id: string, flags: CommonFlags & { by: string; reason: string }) => {
       const terminal = processTerminal(flags);
