@@ -1,5 +1,6 @@
+import type { DispatchObserver } from './alert/channel.ts';
 import { createAccessReview } from './app/accessReview.ts';
-import { type Alerting, openAlerting, outboxFolder } from './app/alerting.ts';
+import { type Alerting, openAlerting } from './app/alerting.ts';
 import { detectStored } from './app/detectStored.ts';
 import { every } from './app/every.ts';
 import { type IngestOptions, type IngestSummary, ingestFile } from './app/ingestFile.ts';
@@ -43,6 +44,8 @@ export interface AppOptions {
   readonly notify?: NotifySettings;
   /** How live streams are read, and who hears of their troubles; absent where only files come in. */
   readonly live?: Pick<SinkParts, 'readingOf' | 'onTrouble'>;
+  /** Told what became of messages to people. */
+  readonly observe?: DispatchObserver;
   /** Told when a heartbeat could not be written; the next one is tried all the same. */
   readonly onTrouble?: (error: KeywitnessError) => void;
 }
@@ -127,7 +130,8 @@ async function start(engine: Engine, { options, catalog, rules, release }: Parts
     engine,
     clock,
     notify: options.notify ?? {},
-    outbox: outboxFolder(dataDir),
+    dataDir,
+    observe: options.observe ?? {},
     ownerOf: createOwnerLookup(catalog),
   });
   const facts = () => ({ hashes: { rules: String(rules.version), catalog: catalog.hash } });

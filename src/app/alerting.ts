@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import type { DispatchObserver } from '../alert/channel.ts';
 import { createDispatcher, type Dispatcher } from '../alert/dispatch.ts';
 import { groupSignals } from '../alert/group.ts';
 import { recordAlerts } from '../alert/record.ts';
@@ -23,20 +24,24 @@ export interface AlertingOptions {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly notify: NotifySettings;
-  /** Where messages lie whose receiver is not configured. */
-  readonly outbox: string;
+  readonly dataDir: string;
+  readonly observe: DispatchObserver;
   readonly ownerOf: (secret: string) => string;
 }
 
 export async function openAlerting(options: AlertingOptions): Promise<Alerting> {
   const { engine, clock } = options;
   const store = openAlertStore(engine);
-  const notifiers = await createNotifiers(options.notify, options.outbox, { clock, command: commandDefault });
+  const notifiers = await createNotifiers(options.notify, outboxFolder(options.dataDir), {
+    clock,
+    command: commandFor(options.dataDir),
+  });
   const dispatcher = createDispatcher({
     notifiers,
     log: openDeliveryLog(engine),
     alertsById: (ids) => store.byId(ids),
     clock,
+    observe: options.observe,
   });
   await dispatcher.start();
   return {
@@ -58,7 +63,12 @@ export async function openAlerting(options: AlertingOptions): Promise<Alerting> 
   };
 }
 
-/** Beside the store in the data directory. */
-export function outboxFolder(dataDir: string): string {
+/** The commands in messages must find the store that the messages are about. */
+function commandFor(dataDir: string): string {
+  return dataDir === resolve('.keywitness') ? commandDefault : `KEYWITNESS_DATA=${dataDir} ${commandDefault}`;
+}
+
+/** Messages whose receiver is not configured, beside the store in the data directory. */
+function outboxFolder(dataDir: string): string {
   return join(dataDir, 'outbox');
 }

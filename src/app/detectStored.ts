@@ -22,7 +22,7 @@ export async function detectStored(
   const signals: Signal[] = [];
   const days = await eventDays(engine);
   let done = 0;
-  for (const span of spans(days)) {
+  for (const span of spansOf(days)) {
     const detector = createDetector();
     let last = 0;
     for (const day of span) {
@@ -37,7 +37,8 @@ export async function detectStored(
   return signals;
 }
 
-function spans(days: readonly string[]): string[][] {
+/** Runs of days without a long silence, in order. */
+export function spansOf(days: readonly string[]): string[][] {
   const out: string[][] = [];
   let before = Number.NEGATIVE_INFINITY;
   for (const day of days) {

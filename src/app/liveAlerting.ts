@@ -28,29 +28,38 @@ export function createLiveAlerting(
   let grouper = createGrouper({ ownerOf });
   let troubles: Signal[] = [];
 
-  const tell = async (signals: readonly Signal[]) => {
+  /** Stored before anyone hears of it; what could not be stored is returned by the grouper again. */
+  const save = async (signals: readonly Signal[]) => {
     const { changed, replaced } = grouper.add(signals);
+    if (changed.length === 0 && replaced.length === 0) return { fresh: [], replaced };
     const heirs = new Map(replaced.map((r) => [r.id, r.by]));
-    const gone = (await alerting.store.grouped(0)).filter((g) => heirs.has(g.alert.id));
+    const gone =
+      heirs.size === 0 ? [] : (await alerting.store.grouped(0)).filter((g) => heirs.has(g.alert.id));
     const superseded = gone.map((g) => ({ ...g, replacedBy: heirs.get(g.alert.id) ?? '' }));
-    const alerts = await alerting.store.save([...changed, ...superseded], clock.now());
-    await alerting.dispatcher.replace(replaced);
-    await alerting.dispatcher.offer(alerts);
+    const fresh = await alerting.store.save([...changed, ...superseded], clock.now());
+    grouper.confirm();
+    return { fresh, replaced };
   };
 
   return {
     async start() {
-      const past = await detection.start();
       const anchors = (await alerting.store.grouped(0)).flatMap((g) => g.anchor ?? []);
-      grouper = createGrouper({ ownerOf, anchors, past });
+      grouper = createGrouper({ ownerOf, anchors });
+      // A crash between an event and its alert leaves the alert to be found here; old news is stored, not told.
+      const { fresh } = await save(await detection.start());
+      const news = detection.watermark() - newsMs;
       // A crash between storing and offering must not swallow a message; offering again is harmless.
       const recent = await alerting.store.storedSince(clock.now() - offerAgainMs);
-      await alerting.dispatcher.offer(recent.filter(isLive));
+      const toTell = [...fresh.filter((a) => Date.parse(a.last) >= news), ...recent];
+      await alerting.dispatcher.offer(toTell.filter(isLive));
     },
     async round() {
-      const signals = [...troubles, ...(await detection.poll())];
-      troubles = [];
-      if (signals.length > 0) await tell(signals);
+      const found = [...troubles, ...(await detection.poll())];
+      const { fresh, replaced } = await save(found);
+      troubles = troubles.filter((t) => !found.includes(t));
+      await alerting.dispatcher.replace(replaced);
+      await alerting.dispatcher.offer(fresh);
+      grouper.settle(detection.watermark());
       await alerting.dispatcher.tick();
     },
     trouble(trouble) {
@@ -58,6 +67,9 @@ export function createLiveAlerting(
     },
   };
 }
+
+/** What a restart finds in older events than this is history: a change of rules must not send it as news. */
+const newsMs = 24 * 3_600_000;
 
 /** A restart looks this far back for alerts nobody was told of: longer than any restart loop takes to notice. */
 const offerAgainMs = 3_600_000;

@@ -3,18 +3,18 @@ import type { Signal } from '../core/signal.ts';
 import type { Detector } from '../detect/detector.ts';
 import { eventDays, eventsIngestedSince, eventsOfDay, type ObservedEvent } from '../detect/observed.ts';
 import type { Engine } from '../store/client.ts';
+import { spansOf } from './detectStored.ts';
 
 /** A partition that delivered within this time is being read: its events hold the watermark. */
 const activeMs = 60_000;
-/** History the baselines learn from at a start: the longest forgetting time is 90 days (docs/baselines.md). */
-const historyDays = 100;
-const dayMs = 86_400_000;
 
 export interface LiveDetection {
   /** Rebuilds the detector's state from the store; returns what it finds again, known by id. */
   start(): Promise<Signal[]>;
   /** What arrived since the last call, and what event time closed. */
   poll(): Promise<Signal[]>;
+  /** Milliseconds of event time up to which everything was looked at in order. */
+  watermark(): number;
   /** Events that came behind the watermark: looked at by single-event rules, left to a later pass by the rest. */
   late(): number;
 }
@@ -64,10 +64,9 @@ export function createLiveDetection({
 
   return {
     async start() {
-      const days = await eventDays(engine);
-      const newest = Date.parse(days.at(-1) ?? '');
       const signals: Signal[] = [];
-      for (const day of days.filter((d) => Date.parse(d) >= newest - historyDays * dayMs)) {
+      // The newest span from its beginning: baselines then know what they knew before the restart.
+      for (const day of spansOf(await eventDays(engine)).at(-1) ?? []) {
         const events = await eventsOfDay(engine, day);
         for (const event of events) {
           note(event);
@@ -97,6 +96,7 @@ export function createLiveDetection({
       return signals;
     },
 
+    watermark: () => watermark,
     late: () => late,
   };
 }

@@ -55,6 +55,12 @@ export async function runService({
     openStore,
     notify: { ...config.notify },
     onTrouble: (error) => events.storeTrouble(telemetry, error),
+    observe: {
+      delivered: (channel) => events.messageDelivered(telemetry, channel),
+      rejected: (channel, key, reason) => events.messageRejected(telemetry, channel, key, reason),
+      channelDown: (channel, reason, waiting) => events.channelDown(telemetry, channel, reason, waiting),
+      channelUp: (channel) => events.channelUp(telemetry, channel),
+    },
     live: {
       readingOf: (stream) => readingOf(config, stream),
       onTrouble: async (trouble) => (live === undefined ? void early.push(trouble) : live.trouble(trouble)),

@@ -31,6 +31,8 @@ export function createMetrics() {
       'stream',
       'partition',
     ]),
+    messages: counter('messages_total', 'Messages to people by what became of them.', ['channel', 'result']),
+    channelUp: gauge('channel_up', '1 while a receiver of messages answers.', ['channel']),
     queue: gauge('queue_records', 'Records read and waiting for the next flush.', ['intake']),
     flushes: counter('flushes_total', 'Flushes by result.', ['result']),
     flushSeconds: new Histogram({

@@ -31,3 +31,29 @@ export function roundFailed(t: Telemetry, error: unknown): void {
     'a round of detection or delivery failed; what it left undone is done by the next',
   );
 }
+
+export function messageDelivered(t: Telemetry, channel: string): void {
+  t.metrics.messages.inc({ channel, result: 'delivered' });
+}
+
+/** The receiver will never take it as it is: the alert is stored, and somebody must look at the channel. */
+export function messageRejected(t: Telemetry, channel: string, key: string, reason: string): void {
+  t.metrics.messages.inc({ channel, result: 'rejected' });
+  t.log.error(
+    { event: 'message_rejected', channel, alert: key, reason },
+    'a message was refused for good; the alert is stored: keywitness alerts show ALERT',
+  );
+}
+
+export function channelDown(t: Telemetry, channel: string, reason: string, waiting: number): void {
+  t.metrics.channelUp.set({ channel }, 0);
+  t.log.error(
+    { event: 'channel_down', channel, reason, waiting },
+    'messages wait in the store and are sent when the receiver answers again',
+  );
+}
+
+export function channelUp(t: Telemetry, channel: string): void {
+  t.metrics.channelUp.set({ channel }, 1);
+  t.log.info({ event: 'channel_up', channel }, 'the receiver answers again');
+}
