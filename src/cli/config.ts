@@ -18,7 +18,7 @@ export function configCommand(): Command {
     .command('init')
     .description('write a commented configuration; an existing file is never touched')
     .argument('[file]', 'where to; - is stdout', defaultFile)
-    .addHelpText('after', '\nExample:\n  $ keywitness config init -\n')
+    .addHelpText('after', '\nExample:\n  keywitness config init -\n')
     .action((file: string) => init(file));
   command
     .command('check')
@@ -27,13 +27,13 @@ export function configCommand(): Command {
     .option('--json', 'one object for each thing that is wrong')
     .addHelpText(
       'after',
-      '\nExample:\n  $ keywitness config init demo.yaml && keywitness config check demo.yaml\n',
+      '\nExample:\n  keywitness config init demo.yaml && keywitness config check demo.yaml\n',
     )
     .action((file: string, options: { json?: boolean }) => check(file, options));
   command
     .command('schema')
     .description('print the JSON Schema, for editors')
-    .addHelpText('after', '\nExample:\n  $ keywitness config schema > config.schema.json\n')
+    .addHelpText('after', '\nExample:\n  keywitness config schema > config.schema.json\n')
     .action(() => void process.stdout.write(`${JSON.stringify(configSchema, null, 2)}\n`));
   return command;
 }
