@@ -17,9 +17,10 @@ import { flushBytesMax, flushIntervalMs, flushRecordsMax, type IntakeSink } from
 import { kafkaRecord, type Message, messageBytes } from './kafkaRecord.ts';
 import { Outage } from './outage.ts';
 import {
-  commitOffsets,
   countByStream,
+  type NextOffset,
   newPartition,
+  nextOffsets,
   type Partition,
   partitionName,
   type Queued,
@@ -52,8 +53,8 @@ export interface Payload {
 
 /** What the reader needs from the client library. */
 export interface ReaderClient {
-  seek(at: { topic: string; partition: number; offset: string }): void;
-  commit(offsets: readonly { topic: string; partition: number; offset: string }[]): Promise<void>;
+  seek(at: NextOffset): void;
+  commit(offsets: readonly NextOffset[]): Promise<void>;
   watermarks(at: { topic: string; partition: number }): Promise<Watermarks>;
   /** The broker answered, or did not. */
   answered(): void;
@@ -243,7 +244,13 @@ export class KafkaReader {
       const record = kafkaRecord(streamKey(partition), first);
       const isSame = await this.#sink.isStored(record);
       partition.verify = undefined;
-      if (isSame) return true;
+      if (isSame) {
+        // A process that was killed after its flush had no time for this.
+        await this.#commit([
+          { topic: partition.topic, partition: partition.partition, offset: String(partition.next) },
+        ]);
+        return true;
+      }
       const reason = `the record at offset ${offset} is not the one that was stored`;
       await this.#follow(
         partition,
@@ -286,7 +293,7 @@ export class KafkaReader {
       return;
     }
     this.#stored(entries, Date.now() - started);
-    await this.#commit(entries);
+    await this.#commit(nextOffsets(entries));
   }
 
   #stored(entries: readonly Queued[], tookMs: number): void {
@@ -298,9 +305,9 @@ export class KafkaReader {
   }
 
   /** For lag displays only: a failure is of no consequence. */
-  async #commit(entries: readonly Queued[]): Promise<void> {
+  async #commit(offsets: readonly NextOffset[]): Promise<void> {
     try {
-      await this.#client.commit(commitOffsets(entries));
+      await this.#client.commit(offsets);
     } catch (error) {
       events.commitFailed(this.#telemetry, error);
     }

@@ -46,11 +46,16 @@ export function streamKey({ stream, partition, epoch }: Partition): StreamKey {
   return { stream, partition, epoch };
 }
 
+export interface NextOffset {
+  readonly topic: string;
+  readonly partition: number;
+  /** The next one to read, as the protocol writes it. */
+  readonly offset: string;
+}
+
 /** The offsets to commit once these are stored: the one after the last of each partition. */
-export function commitOffsets(
-  entries: readonly Queued[],
-): { topic: string; partition: number; offset: string }[] {
-  const ends = new Map<string, { topic: string; partition: number; offset: string }>();
+export function nextOffsets(entries: readonly Queued[]): NextOffset[] {
+  const ends = new Map<string, NextOffset>();
   for (const { partition: from, list } of entries) {
     const last = list.at(-1);
     if (last === undefined || from.isDropped) continue;
