@@ -41,6 +41,6 @@ function highlightsOf(sections: readonly Section[]): Highlight[] {
     { section: 'first-reads', words: [count('first-reads', isNew), ' pairs of identity and secret that are new, ', count('first-reads', (r) => isNew(r) && (r.environments as readonly string[]).includes('production')), ' in production, ', count('first-reads', (r) => isNew(r) && r.crown_jewel === true), ' on crown jewels'] },
     { section: 'privileged', words: [sum('privileged', 'acts', (r) => r.why === 'root'), ' acts of root, ', sum('privileged', 'acts', (r) => r.why === 'break-glass'), ' of break-glass identities, ', sum('privileged', 'acts', (r) => r.why === 'audit trail' || r.why === 'seal'), ' on seals and the audit trail'] },
     { section: 'denied', words: [rows('denied').length, ' combinations of identity, object and action that were denied or failed'] },
-    { section: 'nothing-there', words: [rows('nothing-there').length, ' names that were asked for and do not exist'] },
+    { section: 'nothing-there', words: [rows('nothing-there').length, ' names that were asked for and returned nothing'] },
   ];
 }

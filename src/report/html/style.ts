@@ -38,7 +38,7 @@ td.list { min-width: 4rem; }
 td.time span { white-space: nowrap; }
 td.time { min-width: 5.1rem; font-variant-numeric: tabular-nums; }
 th.count, td.count, th.share, td.share { text-align: right; font-variant-numeric: tabular-nums; }
-td.zero { color: #767f88; }
+td.zero { color: #68717a; }
 td.flag { color: var(--bad); font-weight: 600; }
 td.verdict { font-weight: 600; white-space: nowrap; }
 td.bad { color: var(--bad); } td.good { color: var(--good); } td.open { color: var(--open); white-space: normal; }
@@ -66,7 +66,7 @@ svg .axis { stroke: #b8c0c8; stroke-width: 1; } svg .grid { stroke: #e6eaee; str
   td.time { min-width: 12mm; }
   figure { margin: 2mm 0; } figure > svg { max-height: 54mm; } figure.tall > svg { max-height: 84mm; }
   thead { display: table-header-group; }
-  tr, figure, .figures li { break-inside: avoid; }
+  tr, p, figure, .figures li { break-inside: avoid; }
   pre { font-size: 6pt; padding: 1.5mm 2mm; white-space: pre-wrap; }
   .figures { grid-template-columns: repeat(5, 1fr); gap: 2.5mm; } .figures li { padding: 1.5mm 2.5mm; } .figures b { font-size: 14pt; } .figures small { font-size: 7.5pt; }
   .charts { grid-template-columns: 1fr 1fr; gap: 5mm; }
