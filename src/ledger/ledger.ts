@@ -96,13 +96,17 @@ export class Ledger {
     return new Ledger(options, anchor, trees, meta);
   }
 
-  /** Writes the `start` leaf: from here on silence is a fault. `how` = what the last run left behind. */
+  /** Writes and signs the `start` leaf: from here on silence is a fault. `how` = what the last run left behind. */
   async start(facts: readonly MetaLine[] = []): Promise<void> {
     const last = this.#meta.last;
     const after = last === undefined ? 'nothing' : last.kind === 'stop' ? 'stop' : 'no-stop';
     const key = noteSigner(metaOrigin(this.logId), this.#options.keys.privateKey).vkey;
     const broken = this.broken().map((k): MetaLine => ['broken', streamKeyText(k)]);
-    await this.#writeMeta('start', () => [['after', after], ['key', key], ...broken, ...facts]);
+    await this.#serial(async () => {
+      await this.#writeMetaNow('start', [['after', after], ['key', key], ...broken, ...facts]);
+      // At once: a run that dies before its first heartbeat is remembered outside the store all the same.
+      await this.#sign([this.#metaCheckpoint()], this.#options.clock.now());
+    });
   }
 
   /**
@@ -148,7 +152,7 @@ export class Ledger {
 
   /** A leaf of another kind: `gap`, `epoch`, `ack`. Pinned by the next heartbeat. */
   async record(kind: 'gap' | 'epoch' | 'ack', lines: readonly MetaLine[]): Promise<void> {
-    await this.#writeMeta(kind, () => lines);
+    await this.#serial(() => this.#writeMetaNow(kind, lines));
   }
 
   /** Pins what grew, signs it and the meta tree, and appends both to the anchor. */
@@ -227,10 +231,6 @@ export class Ledger {
     });
     await this.#options.store.saveCheckpoints(rows);
     await this.#anchor.append(rows.map((r) => anchorLine(this.logId, now, r.note)));
-  }
-
-  #writeMeta(kind: MetaKind, lines: () => readonly MetaLine[]): Promise<void> {
-    return this.#serial(() => this.#writeMetaNow(kind, lines()));
   }
 
   async #writeMetaNow(kind: MetaKind, lines: readonly MetaLine[]): Promise<void> {

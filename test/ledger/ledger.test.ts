@@ -87,6 +87,8 @@ describe('the ledger', () => {
     await ledger.bind(key, binding);
     state.leaves.push(leaf(0), leaf(1), leaf(2));
     ledger.extend(key, state.leaves);
+    const atStart = state.checkpoints.splice(0);
+    expect(atStart.map((c) => [c.origin, c.size])).toEqual([[metaOrigin(ledger.logId), 1]]);
     time += 10_000;
     await ledger.heartbeat({ highs: [{ ...key, high: 7n }], hashes: { rules: 'aa' } });
 
@@ -99,7 +101,7 @@ describe('the ledger', () => {
     );
     const publicKey = readIdentity(join(dir, 'data'))?.publicKey ?? Buffer.alloc(0);
     const anchored = (await anchorOf(ledger.logId)).filter((e) => e.kind === 'checkpoint');
-    expect(anchored.map((a) => a.note)).toEqual(state.checkpoints.map((c) => c.note));
+    expect(anchored.map((a) => a.note)).toEqual([...atStart, ...state.checkpoints].map((c) => c.note));
     for (const [i, name, size, leaves] of [
       [0, origin, 3, state.leaves],
       [1, metaOrigin(ledger.logId), 3, state.meta.map((m) => leafHashOfText(m.text))],

@@ -45,11 +45,15 @@ export interface Finding {
   readonly detail: string;
 }
 
+/** The worst first, else as they were found: the first one is why the verdict is what it is. */
+export function worstFirst(findings: readonly Finding[]): Finding[] {
+  const exitOf = (f: Finding) => verdictExits[findingVerdicts[f.class]];
+  return findings.toSorted((a, b) => exitOf(a) - exitOf(b));
+}
+
 export function worstVerdict(findings: readonly Finding[]): Verdict {
-  for (const verdict of ['tampered', 'truncated', 'unknown'] as const) {
-    if (findings.some((f) => findingVerdicts[f.class] === verdict)) return verdict;
-  }
-  return 'intact';
+  const worst = worstFirst(findings)[0];
+  return worst === undefined ? 'intact' : findingVerdicts[worst.class];
 }
 
 export interface TreeReport extends StreamKey {

@@ -28,6 +28,7 @@ import {
   type TreeReport,
   type VerifyReport,
   verdictExits,
+  worstFirst,
   worstVerdict,
 } from './findings.ts';
 import { auditMeta } from './metaLog.ts';
@@ -67,7 +68,7 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
   const metaPins = book.of(metaOrigin(identity.logId));
   const meta = await auditMeta(metaLeavesFrom(engine, 0), metaPins, book, now);
   const trees = await auditTrees(options, identity, book, meta.bindings);
-  const findings = [...signed.findings, ...kept, ...meta.findings, ...trees.findings];
+  const findings = worstFirst([...signed.findings, ...kept, ...meta.findings, ...trees.findings]);
   const verdict = worstVerdict(findings);
   return {
     verdict,
