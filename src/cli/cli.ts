@@ -49,6 +49,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   const forVerify = (exit: number) => (argv[0] === 'verify' ? (verifyExit[exit] ?? exit) : exit);
   const root = program();
   for (const command of root.commands) inherit(command);
+  process.stdout.on('error', ignoreClosedPipe);
   try {
     await root.parseAsync([...argv], { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : 0;
@@ -63,6 +64,11 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     }
     throw error;
   }
+}
+
+/** `keywitness … | head` closes the pipe when it has enough: the command ends in order all the same. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 /** `exitOverride` and suggestions hold for one command: sub-commands made elsewhere need them too. */

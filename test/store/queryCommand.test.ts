@@ -30,9 +30,12 @@ interface Run {
   readonly err: string;
 }
 
-function query(...args: string[]): Promise<Run> {
+const query = (...args: string[]): Promise<Run> =>
+  run(process.execPath, ['--import', 'tsx', 'src/main.ts', 'query', ...args]);
+
+function run(program: string, args: readonly string[]): Promise<Run> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', 'query', ...args], {
+    const child = spawn(program, args, {
       env: { ...process.env, KEYWITNESS_DATA: data },
     });
     let out = '';
@@ -84,6 +87,12 @@ describe('query', () => {
     const acts = readFileSync(join(data, 'acts.ndjson'), 'utf8').trimEnd().split('\n');
     expect(acts).toHaveLength(1);
     expect(JSON.parse(acts[0] ?? '')).toMatchObject({ act: 'query.raw', sql: 'SELECT value FROM records' });
+  });
+
+  it('ends in order when the reader of the pipe has enough', async () => {
+    const line = `"${process.execPath}" --import tsx src/main.ts query "SELECT * FROM numbers(200000)" | head -1; echo "$PIPESTATUS"`;
+    const { out, err } = await run('bash', ['-c', line]);
+    expect({ out, err }).toEqual({ out: '{"number":0}\n0\n', err: '' });
   });
 
   it('makes no store where there is none', async () => {
