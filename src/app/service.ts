@@ -1,25 +1,23 @@
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:https';
-import { serve } from '@hono/node-server';
-import type { Hono } from 'hono';
 import { openApp } from '../app.ts';
-import type { Config, Listen, StreamConfig } from '../config/config.ts';
+import type { Config, StreamConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { KeywitnessError } from '../core/errors.ts';
 import { createOwnerLookup } from '../enrich/objects.ts';
 import { httpIntake } from '../intake/http.ts';
 import type { Intake } from '../intake/intake.ts';
 import { startKafka } from '../intake/kafka.ts';
+import { listen } from '../intake/listen.ts';
 import { loadSources } from '../sources/registry.ts';
 import { defaultStreamSettings } from '../sources/source.ts';
 import type { Engine } from '../store/client.ts';
 import * as events from '../telemetry/serviceEvents.ts';
+import { statusRoutes } from '../telemetry/status.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { every } from './every.ts';
 import { createLiveAlerting, type LiveAlerting } from './liveAlerting.ts';
 import { createLiveDetection } from './liveDetection.ts';
 import type { StreamReading, StreamTrouble } from './sink.ts';
-import { statusRoutes } from './status.ts';
 
 export interface ServiceOptions {
   readonly config: Config;
@@ -165,29 +163,4 @@ function kafkaOptions(
     ...(tls === undefined ? {} : { tls }),
     ...(sasl === undefined ? {} : { sasl }),
   };
-}
-
-/** Serves routes on an address of the configuration; resolves once it listens. */
-async function listen(address: Listen, routes: Hono): Promise<() => Promise<void>> {
-  const { host, port, tls } = address;
-  const server = serve({
-    fetch: routes.fetch,
-    hostname: host,
-    port,
-    ...(tls === undefined
-      ? {}
-      : { createServer, serverOptions: { cert: readFileSync(tls.cert), key: readFileSync(tls.key) } }),
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('listening', resolve);
-    server.once('error', (cause: NodeJS.ErrnoException) =>
-      reject(
-        new KeywitnessError('KW_LISTEN', `${host}:${port} cannot be listened on (${cause.code}).`, { cause }),
-      ),
-    );
-  });
-  return () =>
-    new Promise((resolve) => {
-      server.close(() => resolve());
-    });
 }

@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { Telemetry } from './telemetry.ts';
 
 /** `/healthz`, `/readyz` and `/metrics`: for whoever supervises the process. Nothing of a record stands in them. */
 export function statusRoutes(telemetry: Telemetry, isReady: () => boolean): Hono {
