@@ -63,7 +63,13 @@ describe('event_count', () => {
   });
 
   it('keeps groups apart, and leaves out events without a group', () => {
-    const events = [fail(0, 'ana'), fail(1, 'ben'), fail(2, 'ana'), [3, { kind: 'fail' }] as Event];
+    const events = [
+      fail(0, 'ana'),
+      fail(1, 'ben'),
+      fail(2, 'ana'),
+      [3, { kind: 'fail' }] as Event,
+      [4, { kind: 'fail' }] as Event,
+    ];
     expect(run([base('fail'), count('{gte: 2}')], events).firings).toEqual([['C', 'ana', [0, 2], 2]]);
   });
 

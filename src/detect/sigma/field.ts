@@ -16,14 +16,26 @@ const arrayDepthMax = 16;
  * `a.b.c` is `{"a.b.c"}`, `{a:{b:{c}}}`, `{"a.b":{c}}` …; all that exist count.
  */
 export function compileNativeField(name: string): (root: unknown, into: Found) => void {
-  if (!name.includes('.')) {
-    return (root, into) => {
-      if (Array.isArray(root)) walk(root, [[name]], 0, into, 0);
-      else if (isObject(root) && Object.hasOwn(root, name)) emit(root[name], into, 0);
-    };
-  }
   const joins = joinsOf(name);
-  return (root, into) => walk(root, joins, 0, into, 0);
+  const [head = '', tail] = name.split('.', 2);
+  if (joins.length > 2) return (root, into) => walk(root, joins, 0, into, 0);
+  // One or two names are nearly all there are; without the general walk they cost half.
+  return (root, into) => {
+    if (!isObject(root) || Array.isArray(root)) return walk(root, joins, 0, into, 0);
+    const whole = own(root, name);
+    if (whole !== undefined) emit(whole, into, 0);
+    if (tail === undefined) return;
+    const inner = own(root, head);
+    if (Array.isArray(inner)) return walk(inner, joins, 1, into, 0);
+    const value = isObject(inner) ? own(inner, tail) : undefined;
+    if (value !== undefined) emit(value, into, 0);
+  };
+}
+
+/** Read first, asked for ownership only when something is there: most names are absent from most events. */
+function own(object: Record<string, unknown>, key: string): unknown {
+  const value = object[key];
+  return value !== undefined && Object.hasOwn(object, key) ? value : undefined;
 }
 
 /** joins[i][k]: the segments i … i+k with dots between them. */
@@ -83,10 +95,7 @@ export function compileEventField(name: string): (root: unknown, into: Found) =>
   const joins = dot < 0 ? undefined : joinsOf(name);
   return (root, into) => {
     if (!isObject(root)) return;
-    if (!joins) {
-      if (Object.hasOwn(root, head)) emitEvent(root[head], into, 0);
-      return;
-    }
+    if (!joins) return emitEvent(own(root, head), into, 0);
     const found: Found = { present: false, values: [] };
     walk(root, joins, 0, found, 0);
     for (const value of found.values) emitEvent(value, into, 0);

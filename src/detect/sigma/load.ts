@@ -127,6 +127,13 @@ function headsOf(files: readonly ParsedFile[]): Map<string, RuleHead> {
 
 function linkAll(files: readonly ParsedFile[]): void {
   const heads = headsOf(files);
+  const below = new Map<string, string[]>();
+  for (const { head, references } of files.flatMap((f) => f.correlations)) {
+    below.set(
+      head.id,
+      references.flatMap((r) => heads.get(r.text)?.id ?? []),
+    );
+  }
   for (const file of files) {
     for (const { references, head } of file.correlations) {
       for (const reference of references) {
@@ -138,26 +145,18 @@ function linkAll(files: readonly ParsedFile[]): void {
           );
         }
       }
-      if (reaches(head.id, head.id, files, heads, new Set())) {
+      if (reaches(head.id, head.id, below, new Set())) {
         file.report.error('reference', head, 'the correlation refers to itself');
       }
     }
   }
 }
 
-function reaches(
-  from: string,
-  to: string,
-  files: readonly ParsedFile[],
-  heads: ReadonlyMap<string, RuleHead>,
-  seen: Set<string>,
-): boolean {
-  const references = files.flatMap((f) => f.correlations).find((c) => c.head.id === from)?.references ?? [];
-  return references.some((reference) => {
-    const next = heads.get(reference.text)?.id;
-    if (next === undefined || seen.has(next)) return false;
+function reaches(from: string, to: string, below: ReadonlyMap<string, string[]>, seen: Set<string>): boolean {
+  return (below.get(from) ?? []).some((next) => {
+    if (seen.has(next)) return false;
     seen.add(next);
-    return next === to || reaches(next, to, files, heads, seen);
+    return next === to || reaches(next, to, below, seen);
   });
 }
 

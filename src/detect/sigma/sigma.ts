@@ -92,7 +92,10 @@ function compileSet(
   const compiled = loaded.map(({ rule, node }) => ({ rule, node, test: compileNode(node) }));
   const routes = new Map<string, Route>();
   const view = createView(fields);
+  let last: { logsource: Logsource; hasEvent: boolean; route: Route } | undefined;
   const routeOf = (logsource: Logsource, hasEvent: boolean): Route => {
+    // An adapter hands the same object for all its events.
+    if (last !== undefined && last.logsource === logsource && last.hasEvent === hasEvent) return last.route;
     const key = `${logsource.product}\n${logsource.service}\n${logsource.category}\n${hasEvent}`;
     let route = routes.get(key);
     if (!route) {
@@ -102,6 +105,7 @@ function compileSet(
       route = { rules, index, found: new Float64Array(rules.length), order: [] };
       routes.set(key, route);
     }
+    last = { logsource, hasEvent, route };
     return route;
   };
   return {
