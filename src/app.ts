@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { DispatchObserver } from './alert/channel.ts';
 import { createAccessReview } from './app/accessReview.ts';
 import { type Alerting, openAlerting } from './app/alerting.ts';
@@ -79,12 +81,24 @@ export async function openApp(options: AppOptions): Promise<App> {
   let engine: Engine | undefined;
   try {
     engine = await options.openStore();
+    keepCatalog(options);
     return await start(engine, { options, catalog, rules, release });
   } catch (error) {
     await engine?.close();
     release();
     throw error;
   }
+}
+
+/** The catalog a data directory was used with last: later commands need not name it again. */
+export function keptCatalog(dataDir: string): string {
+  return join(dataDir, 'catalog.yaml');
+}
+
+function keepCatalog({ dataDir, catalogFile }: AppOptions): void {
+  const kept = keptCatalog(dataDir);
+  if (catalogFile === undefined || catalogFile === kept) return;
+  writeFileSync(kept, readFileSync(catalogFile), { mode: 0o600 });
 }
 
 interface Parts {

@@ -5,7 +5,7 @@ import { systemClock } from '../core/clock.ts';
 import { emptyCatalog, loadCatalog } from '../enrich/catalog.ts';
 import { openEmbedded } from '../store/client.ts';
 import { lockDataDir } from '../store/lock.ts';
-import { anchorFile, type DataOptions, requireStore, withDataOptions } from './appOptions.ts';
+import { anchorFile, catalogFileOf, type DataOptions, requireStore, withDataOptions } from './appOptions.ts';
 import { printRows, processTerminal } from './output.ts';
 
 interface CreateFlags extends DataOptions {
@@ -33,7 +33,8 @@ export function accessCommand(): Command {
 
 async function run(flags: CreateFlags): Promise<void> {
   const terminal = processTerminal(flags);
-  const catalog = flags.catalog === undefined ? emptyCatalog : loadCatalog(resolve(flags.catalog));
+  const { catalogFile } = catalogFileOf(flags);
+  const catalog = catalogFile === undefined ? emptyCatalog : loadCatalog(catalogFile);
   const dataDir = resolve(flags.data);
   requireStore(dataDir);
   const release = lockDataDir(dataDir);

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { type App, openApp } from '../app.ts';
+import { type App, keptCatalog, openApp } from '../app.ts';
 import { systemClock } from '../core/clock.ts';
 import { KeywitnessError } from '../core/errors.ts';
 import { openEmbedded } from '../store/client.ts';
+import { dataOption } from './dataOption.ts';
 
 export interface DataOptions {
   readonly data: string;
@@ -14,19 +15,25 @@ export interface DataOptions {
 /** `--data` and `--catalog`, as every command that opens the store takes them. */
 export function withDataOptions(command: Command): Command {
   return command
+    .addOption(dataOption())
     .addOption(
-      new Option('--data <dir>', 'data directory of the embedded store')
-        .default('./.keywitness')
-        .env('KEYWITNESS_DATA'),
-    )
-    .addOption(
-      new Option('--catalog <file>', 'what the operator knows: catalog.yaml').env('KEYWITNESS_CATALOG'),
+      new Option(
+        '--catalog <file>',
+        'what the operator knows: catalog.yaml (default: the one used last)',
+      ).env('KEYWITNESS_CATALOG'),
     );
 }
 
 /** The append-only anchor lies outside the data directory: `DIR.anchor` beside it (docs/ledger.md). */
 export function anchorFile(dataDir: string): string {
   return process.env.KEYWITNESS_ANCHOR_FILE ?? `${resolve(dataDir)}.anchor`;
+}
+
+/** The catalog named, else the one this data directory was used with last. */
+export function catalogFileOf({ data, catalog }: DataOptions): { readonly catalogFile?: string } {
+  if (catalog !== undefined) return { catalogFile: resolve(catalog) };
+  const last = keptCatalog(resolve(data));
+  return existsSync(last) ? { catalogFile: last } : {};
 }
 
 /** @throws KW_DATA_MISSING: a command that reads must not make an empty store and call it intact. */
@@ -44,7 +51,7 @@ export async function withApp<T>(options: DataOptions, run: (app: App) => Promis
   const app = await openApp({
     dataDir: resolve(options.data),
     anchorFile: anchorFile(options.data),
-    ...(options.catalog === undefined ? {} : { catalogFile: resolve(options.catalog) }),
+    ...catalogFileOf(options),
     clock: systemClock,
     openStore: () => openEmbedded(join(resolve(options.data), 'store')),
   });

@@ -7,6 +7,7 @@ import { accessCommand } from './access.ts';
 import { alertsCommand } from './alerts.ts';
 import { checkpointCommand } from './checkpoint.ts';
 import { configCommand } from './config.ts';
+import { addConfigOption } from './configOption.ts';
 import { demoCommand } from './demo.ts';
 import { ingestCommand } from './ingest.ts';
 import { printable } from './output.ts';
@@ -71,8 +72,9 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }
 
-/** `exitOverride` and suggestions hold for one command: sub-commands made elsewhere need them too. */
+/** What holds for one command only in commander, and must for all: sub-commands are made elsewhere. */
 function inherit(command: Command): void {
   command.exitOverride().showSuggestionAfterError(true);
+  addConfigOption(command);
   for (const child of command.commands) inherit(child);
 }
