@@ -38,7 +38,7 @@ export interface StreamConfig {
   };
 }
 
-export interface KafkaConfig {
+interface KafkaConfig {
   readonly brokers: readonly string[];
   readonly groupId: string;
   readonly topics: readonly StreamConfig[];

@@ -40,7 +40,7 @@ export interface ConfigDocument {
   };
 }
 
-export interface TlsDocument {
+interface TlsDocument {
   readonly cert: string;
   readonly key: string;
 }

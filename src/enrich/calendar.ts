@@ -32,7 +32,7 @@ export interface Scope {
   readonly network: string;
 }
 
-export interface Announcement {
+interface Announcement {
   readonly fromMs: number;
   readonly untilMs: number;
   readonly what: string;

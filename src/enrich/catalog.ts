@@ -33,7 +33,7 @@ export type EnvironmentMatch =
   | string
   | { readonly account?: string; readonly environment?: string; readonly ref?: string };
 
-export interface CatalogTeam {
+interface CatalogTeam {
   readonly lead?: string;
   readonly slack?: string;
   readonly mail?: string;
@@ -42,7 +42,7 @@ export interface CatalogTeam {
   readonly holidays?: readonly string[];
 }
 
-export interface CatalogSecret {
+interface CatalogSecret {
   readonly match: string;
   readonly owner?: string;
   readonly data?: readonly string[];
@@ -71,14 +71,14 @@ export interface CatalogIdentity {
   readonly deploy_window?: string;
 }
 
-export interface CatalogNetwork {
+interface CatalogNetwork {
   readonly cidrs: readonly string[];
   readonly kind?: string;
   readonly country?: string;
   readonly asn?: number;
 }
 
-export interface CalendarEntry {
+interface CalendarEntry {
   readonly from: string;
   readonly until: string;
   readonly what: string;
@@ -91,7 +91,7 @@ export interface CalendarEntry {
   };
 }
 
-export interface OnCallEntry {
+interface OnCallEntry {
   readonly from: string;
   readonly until: string;
   readonly person: string;

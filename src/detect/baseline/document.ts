@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   compileSchema,
+  type Diagnostic,
   diagnosticsText,
   didYouMean,
   parsePositioned,
@@ -10,6 +11,8 @@ import {
 import { KeywitnessError } from '../../core/errors.ts';
 import { packageRoot } from '../../core/packageRoot.ts';
 import type { Level } from '../../core/signal.ts';
+import { baselineFields } from './event.ts';
+import { fieldNames } from './fields.ts';
 
 /** A baseline as written in rules/baselines/NAME.yaml (docs/baselines.md). */
 export interface BaselineDocument {
@@ -48,7 +51,7 @@ const validate = compileSchema<BaselineDocument>(
 );
 
 /** The baselines that come with Keywitness. */
-export const baselineFolder = join(packageRoot, 'rules', 'baselines');
+const baselineFolder = join(packageRoot, 'rules', 'baselines');
 
 /** Every *.yaml of a folder, in order of name; KW_RULES with file:line:col for all that is wrong. */
 export function loadBaselines(
@@ -57,23 +60,46 @@ export function loadBaselines(
 ): BaselineDocument[] {
   const wrong: string[] = [];
   const documents: BaselineDocument[] = [];
-  for (const name of readdirSync(folder)
-    .filter((f) => f.endsWith('.yaml'))
-    .sort()) {
-    const file = join(folder, name);
-    const yaml = parsePositioned(readFileSync(file, 'utf8'), file);
-    const found = [...yaml.diagnostics];
-    if (found.length === 0 && !validate(yaml.value))
-      found.push(...schemaDiagnostics(yaml, validate.errors ?? []));
-    const document = yaml.value as BaselineDocument;
-    if (found.length === 0 && kinds && !kinds.includes(document.kind)) {
-      found.push(
-        yaml.diagnostic(['kind'], `there is no kind \`${document.kind}\`${didYouMean(document.kind, kinds)}`),
-      );
-    }
-    if (found.length > 0) wrong.push(diagnosticsText(found));
-    else documents.push(document);
+  const names = readdirSync(folder).filter((f) => f.endsWith('.yaml'));
+  for (const file of names.sort().map((name) => join(folder, name))) {
+    const { document, diagnostics } = parseBaseline(readFileSync(file, 'utf8'), file, kinds);
+    if (document) documents.push(document);
+    else wrong.push(diagnosticsText(diagnostics));
   }
   if (wrong.length > 0) throw new KeywitnessError('KW_RULES', `\n${wrong.join('\n')}`);
   return documents;
+}
+
+/** The document, or what is wrong with it and where. */
+export function parseBaseline(
+  text: string,
+  file: string,
+  kinds?: readonly string[],
+): { document?: BaselineDocument; diagnostics: readonly Diagnostic[] } {
+  const yaml = parsePositioned(text, file);
+  if (yaml.diagnostics.length > 0) return { diagnostics: yaml.diagnostics };
+  const value = yaml.value;
+  if (!validate(value)) return { diagnostics: schemaDiagnostics(yaml, validate.errors ?? []) };
+  const found: Diagnostic[] = [];
+  if (kinds && !kinds.includes(value.kind)) {
+    const message = `there is no kind \`${value.kind}\`${didYouMean(value.kind, kinds)}`;
+    found.push(yaml.diagnostic(['kind'], message));
+  }
+  // A misspelt field would be absent on every event, and the baseline silent for ever.
+  for (const key of ['for', 'of'] as const) {
+    for (const [i, name] of (value[key] ?? []).entries()) {
+      if (!fieldNames.includes(name)) found.push(yaml.diagnostic([key, i], unknownField(name, fieldNames)));
+    }
+  }
+  for (const key of ['where', 'unless', 'only'] as const) {
+    for (const name of Object.keys(value[key] ?? {})) {
+      if (baselineFields.includes(name)) continue;
+      found.push(yaml.diagnostic([key, name], unknownField(name, baselineFields), { key: 'key' }));
+    }
+  }
+  return found.length > 0 ? { diagnostics: found } : { document: value, diagnostics: [] };
+}
+
+function unknownField(name: string, known: readonly string[]): string {
+  return `events have no field \`${name}\`${didYouMean(name, known)}`;
 }

@@ -1,4 +1,4 @@
-import { type BaselineEvent, entityOf } from './event.ts';
+import { type BaselineEvent, baselineFields, entityOf } from './event.ts';
 
 /** Values worked out from an event that documents may name beside its own fields. */
 const derived: Readonly<Record<string, (event: BaselineEvent) => string>> = {
@@ -29,9 +29,8 @@ export function fieldReader(names: readonly string[]): FieldReader {
   };
 }
 
-export function isField(name: string, known: readonly string[]): boolean {
-  return name in derived || known.includes(name);
-}
+/** Every name a document may use for a value. */
+export const fieldNames: readonly string[] = [...Object.keys(derived), ...baselineFields];
 
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
