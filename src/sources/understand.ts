@@ -87,6 +87,7 @@ interface Context {
   readonly text: string;
   readonly recordTime: number;
   readonly settings: StreamSettings;
+  searched?: { readonly shapes: ShapeTest; readonly mayHold: boolean };
 }
 
 interface Document {
@@ -134,7 +135,11 @@ function understandElement(part: unknown, adapter: RegisteredSource, context: Co
     const document = readDocument(part.trim(), true);
     if (!document.isOk) return quarantinedFor(document.reason, document.detail);
     const { value, survey: surveyed, text } = document.value;
-    return understandPart(value, surveyed, Buffer.byteLength(part), adapter, { ...context, text });
+    return understandPart(value, surveyed, Buffer.byteLength(part), adapter, {
+      text,
+      recordTime: context.recordTime,
+      settings: context.settings,
+    });
   }
   const bytes = Buffer.byteLength(JSON.stringify(part) ?? '');
   return understandPart(part, survey(part), bytes, adapter, context);
@@ -151,7 +156,7 @@ function understandPart(
   if (!isObject(native)) return quarantinedFor('schema', 'not an object');
   const shapes = shapesWithout(adapter.identifierShapes);
   const places = adapter.secretPlaces?.(native) ?? noPlaces;
-  const isClean = !surveyed.hasSecret && places.length === 0 && !mayHoldSecret(context.text, shapes);
+  const isClean = !surveyed.hasSecret && places.length === 0 && !mayHoldSecret(context, shapes);
   const redacted = isClean ? undefined : redact(native, places, shapes);
   const shown = redacted === undefined ? native : redacted.value;
 
@@ -172,9 +177,17 @@ function understandPart(
   return ok({ event, redacted: shown });
 }
 
+/** Searched once a document, not once a part. */
+function mayHoldSecret(context: Context, shapes: ShapeTest): boolean {
+  if (context.searched?.shapes !== shapes) {
+    context.searched = { shapes, mayHold: shapes.mayHold(context.text) || hasEscapedLetter(context.text) };
+  }
+  return context.searched.mayHold;
+}
+
 /** An escaped printable character could hide a shape from the search: then every string is looked at. */
-function mayHoldSecret(text: string, shapes: ShapeTest): boolean {
-  return shapes.mayHold(text) || (text.includes('\\u00') && /\\u00[2-7]/.test(text));
+function hasEscapedLetter(text: string): boolean {
+  return text.includes('\\u00') && /\\u00[2-7]/.test(text);
 }
 
 /** Where the schema was not met. The schema's own path holds no value of the record; the instance's may. */

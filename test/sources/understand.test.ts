@@ -198,3 +198,35 @@ test('each element of an array is an event of its own, a bad one aside alone', (
     'ok',
   ]);
 });
+
+describe('nobody chooses how long a record takes', () => {
+  const megabytes = (piece: string) => piece.repeat(Math.floor(4_000_000 / piece.length));
+  test.each([
+    [
+      'a string of 20 MB beside an escaped NUL',
+      call(`,"data":{"x":"${'a'.repeat(20_000_000)}","y":"\\u0000"}`),
+    ],
+    ['escapes', call(`,"data":{"x":"${megabytes('\\n')}","y":1,"y":2}`)],
+    ['the beginnings of tokens', call(`,"data":{"x":"${megabytes('eyJaaaaaaaaaa')}"}`)],
+    ['the beginnings of keys', call(`,"data":{"x":"${megabytes('-----BEGIN PRIVATE KEY')}"}`)],
+    ['URLs', call(`,"data":{"x":"${megabytes('://a:b@')}"}`)],
+    ['a path of secrets', call().replace('kv/data/a', megabytes('Corr3ct-Horse!7/'))],
+    [
+      'keys that look alike once masked',
+      call(`,"data":{${Array.from({ length: 100_000 }, (_, i) => `"Corr3ct!${i}":0`)}}`),
+    ],
+    ['an array of 500,000', `[${'{},'.repeat(500_000)}{}]`],
+  ])('%s', (_, text) => {
+    const before = performance.now();
+    expect(outcomesOf(text).length).toBeGreaterThan(0);
+    expect(performance.now() - before).toBeLessThan(10_000);
+  });
+});
+
+test('a text of more than 64 KiB that may hold a secret is masked whole', () => {
+  const [outcome] = outcomesOf(call(`,"data":{"x":"${'a '.repeat(40_000)}AKIA0123456789CANARY"}`));
+  expect(outcome).toMatchObject({
+    kind: 'ok',
+    value: { redacted: { request: { data: { x: '[masked]' } } } },
+  });
+});

@@ -101,10 +101,11 @@ export function redact(value: unknown, places: readonly SecretPlace[], shapes: S
   };
   const copyObject = (object: Record<string, unknown>, pointer: string): Record<string, unknown> => {
     const out: Record<string, unknown> = {};
+    const used = new Map<string, number>();
     for (const key in object) {
       const kind = kindOfKey(key);
-      let name = kind === keyKind.exposed ? exposedName(key, shapes) : clean(key);
-      for (let n = 2; name !== key && name in out; n++) name = `${name.replace(/-\d+$/, '')}-${n}`;
+      const shown = kind === keyKind.exposed ? exposedName(key, shapes) : clean(key);
+      const name = shown === key ? key : numbered(shown, used);
       const at = `${pointer}/${escaped(name)}`;
       if (name !== key) note(at, false);
       out[name] = copy(object[key], at, kind === keyKind.sensitive);
@@ -113,6 +114,13 @@ export function redact(value: unknown, places: readonly SecretPlace[], shapes: S
   };
   const result = copy(value, '', false);
   return { value: result, exposed, isUsual: isUsual && exposed.length > 0 };
+}
+
+/** Keys that look alike once masked are told apart by number. */
+function numbered(name: string, used: Map<string, number>): string {
+  const n = (used.get(name) ?? 0) + 1;
+  used.set(name, n);
+  return n === 1 ? name : `${name}-${n}`;
 }
 
 /** A key that is all secret goes whole; of one that only holds a known shape the rest may be read. */

@@ -9,11 +9,12 @@ export const mask = '[masked]';
  */
 const shapes = [
   { name: 'aws-key-id', begin: 'A[KS]IA', shape: '(?:AKIA|ASIA)[A-Z0-9]{12,}' },
-  { name: 'jwt', begin: 'yJ', shape: 'eyJ[\\w-]{8,}\\.[\\w-]{8,}(?:\\.[\\w-]*)?' },
+  { name: 'jwt', begin: 'yJ', shape: 'eyJ[\\w-]{8,1000}\\.[\\w-]{8,}(?:\\.[\\w-]*)?' },
   {
     name: 'private-key',
     begin: 'BEGIN',
-    shape: '-----BEGIN [A-Z0-9 ]*PRIVATE KEY[\\s\\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----|$)',
+    shape:
+      '-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[\\s\\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,40}-----|$)',
   },
   { name: 'vault-token', begin: 'v[sbr]\\.', shape: '\\bhv[sbr]\\.[\\w-]{8,}' },
   { name: 'github-token', begin: 'h[pousr]_', shape: 'gh[pousr]_\\w{12,}' },
@@ -29,7 +30,7 @@ const shortVaultToken = '(?<![\\w.])[sbr]\\.[A-Za-z0-9]{24,}(?![.\\w])';
 const shortVaultTokenBegin = /[^\w.][sbr]\.[A-Za-z0-9]{24}/;
 /** The password of a URL. Some writers escape the slash. */
 const urlPassword = '(?<=://[^\\s/?#@:"]{0,128}:)[^\\s/"@]+(?:@[^\\s/"@]+)*(?=@)';
-const urlPasswordBegin = /:\\?\/\\?\/[^"\s/]*@/;
+const urlPasswordBegin = /:\\?\/\\?\/[^"\s/]{0,4096}@/;
 
 export interface ShapeTest {
   /** Over a whole record's text: false means that no string in it has any shape. */
@@ -63,7 +64,11 @@ export function shapesWithout(identifiers: readonly IdentifierShape[] | undefine
   return test;
 }
 
+/** Above this a text that may hold a secret goes whole: what comes in must not choose how long the search takes. */
+const searchedCharsMax = 64 * 1024;
+
 export function maskShapes(text: string, test: ShapeTest): string {
+  if (text.length > searchedCharsMax) return test.mayHold(text) ? mask : text;
   return text.replace(test.all, mask);
 }
 

@@ -3,6 +3,9 @@ import { isSecretWord } from '../redaction/shapes.ts';
 import type { SecretPlace } from '../source.ts';
 import { isHmac } from './facts.ts';
 
+/** A path with more secret words than this goes whole: each word is looked for in every string of the record. */
+const wordsMax = 8;
+
 /** Login names and path segments that no person would choose as a name; everything, when the device writes raw. */
 export function secretPlaces(native: unknown): readonly SecretPlace[] {
   const entry = objectOf(native);
@@ -10,8 +13,9 @@ export function secretPlaces(native: unknown): readonly SecretPlace[] {
   const places = rawPlaces(entry, request);
   const path = textOf(request.path);
   if (!isPlainPath(path)) {
-    for (const word of path.split('/'))
-      if (isSecretWord(word)) places.push({ at: ['request', 'path'], text: word });
+    const words = new Set(path.split('/').filter(isSecretWord));
+    if (words.size > wordsMax) places.push({ at: ['request', 'path'] });
+    else for (const text of words) places.push({ at: ['request', 'path'], text });
   }
   return places;
 }
