@@ -8,10 +8,10 @@ import { every } from './app/every.ts';
 import { type IngestOptions, type IngestSummary, ingestFile } from './app/ingestFile.ts';
 import { recordReader } from './app/recordReader.ts';
 import { ruleMatcher } from './app/ruleMatcher.ts';
-import { createSink, type Sink, type SinkParts } from './app/sink.ts';
+import { createSink, type Sink, type SinkParts, type StreamTrouble } from './app/sink.ts';
 import type { Clock } from './core/clock.ts';
 import type { KeywitnessError } from './core/errors.ts';
-import { parseEventRef } from './core/record.ts';
+import { parseEventRef, streamKeyText } from './core/record.ts';
 import type { Alert } from './core/signal.ts';
 import { loadBaselineFactory } from './detect/baseline/engine.ts';
 import { createDetector, type Detector } from './detect/detector.ts';
@@ -27,6 +27,7 @@ import type { NotifySettings } from './notify/registry.ts';
 import { repair, type Stages } from './pipeline.ts';
 import type { CreatedReview } from './report/review.ts';
 import { loadSources } from './sources/registry.ts';
+import { checkAccounts } from './store/accounts.ts';
 import type { Engine } from './store/client.ts';
 import { openLedgerStore } from './store/ledgerStore.ts';
 import { lockDataDir } from './store/lock.ts';
@@ -70,7 +71,12 @@ export interface App {
   review(period: string): Promise<CreatedReview>;
   /** Pins and signs what grew, now rather than at the next heartbeat. */
   checkpoint(): Promise<void>;
+  /** What is wrong with streams, where nobody is told live. */
+  readonly troubles: readonly StreamTrouble[];
+  /** The orderly end: signed and anchored, silence from here on is lawful. */
   close(): Promise<void>;
+  /** After a failure: lets go without claiming an orderly end. */
+  abandon(): Promise<void>;
 }
 
 /** Opens the store, mends what a crash left, and is then ready for records. @throws KW_DATA_HELD, KW_CATALOG, KW_RULES */
@@ -139,7 +145,13 @@ async function start(engine: Engine, { options, catalog, rules, release }: Parts
   };
   await ledger.start();
   await repair(stages);
-  const sink = await createSink({ stages, book, ledger, ...(options.live ?? filesOnly) });
+  const troubles: StreamTrouble[] = [];
+  const live = options.live ?? { readingOf: unknownStream, onTrouble: async (t) => void troubles.push(t) };
+  for (const key of ledger.broken()) {
+    const sentence = `${streamKeyText(key)} is not what its signed checkpoint says; it goes on unsigned.`;
+    await live.onTrouble({ kind: 'broken', key, sentence });
+  }
+  const sink = await createSink({ stages, book, ledger, ...live });
   const alerting = await openAlerting({
     engine,
     clock,
@@ -149,15 +161,29 @@ async function start(engine: Engine, { options, catalog, rules, release }: Parts
     ownerOf: createOwnerLookup(catalog),
   });
   const facts = () => ({ hashes: { rules: String(rules.version), catalog: catalog.hash } });
+  let checkedAt = clock.now();
   const stopHeartbeat = every(
     heartbeatIntervalMs,
     clock,
-    () => ledger.heartbeat(facts()),
+    async () => {
+      const since = checkedAt;
+      checkedAt = clock.now();
+      const breaches = await sink.between(() => checkAccounts(engine, (key) => ledger.size(key), since));
+      for (const { key, sentence } of breaches) await live.onTrouble({ kind: 'breach', key, sentence });
+      await ledger.heartbeat(facts());
+    },
     (error) => {
       if (options.onTrouble === undefined) throw error;
       options.onTrouble(error);
     },
   );
+  const end = async (endLedger: () => Promise<void>) => {
+    await stopHeartbeat();
+    await alerting.dispatcher.close();
+    await endLedger();
+    await engine.close();
+    release();
+  };
   const newBaselines = await loadBaselineFactory();
   const newDetector = () => createDetector(rules, newBaselines());
   return {
@@ -177,21 +203,12 @@ async function start(engine: Engine, { options, catalog, rules, release }: Parts
     review: (period) =>
       createAccessReview({ engine, dataDir, anchorFile, catalog, period, now: clock.now() }),
     checkpoint: () => ledger.heartbeat(facts()),
-    async close() {
-      await stopHeartbeat();
-      await alerting.dispatcher.close();
-      await ledger.stop(facts());
-      await engine.close();
-      release();
-    },
+    troubles,
+    close: () => end(() => ledger.stop(facts())),
+    abandon: () => end(() => ledger.abandon()),
   };
 }
 
-const filesOnly: Pick<SinkParts, 'readingOf' | 'onTrouble'> = {
-  readingOf: (stream) => {
-    throw new Error(`${stream} is no file and nothing says how it is read`);
-  },
-  onTrouble: async ({ sentence }) => {
-    throw new Error(sentence);
-  },
-};
+function unknownStream(stream: string): never {
+  throw new Error(`${stream} is no file and nothing says how it is read`);
+}

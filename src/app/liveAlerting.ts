@@ -77,6 +77,8 @@ const offerAgainMs = 3_600_000;
 const troubleTitles = {
   gap: 'Records were lost before they were read',
   epoch: 'A stream began anew',
+  broken: 'The stored log contradicts what was signed',
+  breach: 'The store does not account for every record',
 } as const;
 
 function troubleSignal({ kind, key, sentence }: StreamTrouble, now: number): Signal {
@@ -87,8 +89,7 @@ function troubleSignal({ kind, key, sentence }: StreamTrouble, now: number): Sig
     rule: `keywitness.${kind}`,
     title: troubleTitles[kind],
     level: 'critical',
-    advice:
-      'Find out who re-created, truncated or expired the topic; `keywitness verify` shows what is stored and proved.',
+    advice: 'Run `keywitness verify`: it names what is stored, what is proved, and the first bad offset.',
     group,
     first: now,
     last: now,

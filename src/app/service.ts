@@ -111,17 +111,23 @@ export async function runService({
     closers.push(() => kafka.stop());
   }
   events.serviceStarted(telemetry, config);
-  try {
-    await Promise.race([aborted(stop), Promise.all([aborted(stop), ...ended])]);
-  } finally {
+  const drain = async () => {
     isReady = false;
     events.serviceDraining(telemetry);
     for (const close of closers.reverse()) await close();
     await stopRounds();
     await rounds.round().catch((error: unknown) => events.roundFailed(telemetry, error));
-    await app.close();
-    events.serviceStopped(telemetry);
+  };
+  try {
+    await Promise.race([aborted(stop), Promise.all([aborted(stop), ...ended])]);
+  } catch (error) {
+    await drain();
+    await app.abandon();
+    throw error;
   }
+  await drain();
+  await app.close();
+  events.serviceStopped(telemetry);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

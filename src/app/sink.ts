@@ -26,7 +26,8 @@ export interface SinkParts {
 }
 
 export interface StreamTrouble {
-  readonly kind: 'gap' | 'epoch';
+  /** `broken`: contradicts its signed checkpoint; `breach`: the store does not keep its two invariants. */
+  readonly kind: 'gap' | 'epoch' | 'broken' | 'breach';
   readonly key: StreamKey;
   readonly sentence: string;
 }
@@ -34,6 +35,8 @@ export interface StreamTrouble {
 export interface Sink extends IntakeSink {
   /** Like `deliver`, with what became of the records. */
   take(records: readonly KwRecord[]): Promise<FlushCounts>;
+  /** Runs between two flushes, while the store and the trees stand still. */
+  between<T>(run: () => Promise<T>): Promise<T>;
 }
 
 /**
@@ -96,6 +99,7 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
 
   return {
     take,
+    between: oneByOne,
     deliver: async (records) => void (await take(records)),
     authority: (stream, partition) => storedEnd(engine, stream, partition),
     async isStored(record) {

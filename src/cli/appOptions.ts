@@ -56,8 +56,12 @@ export async function withApp<T>(options: DataOptions, run: (app: App) => Promis
     openStore: () => openEmbedded(join(resolve(options.data), 'store')),
   });
   try {
-    return await run(app);
-  } finally {
+    const result = await run(app);
+    for (const { sentence } of app.troubles) process.stderr.write(`${sentence} Run \`keywitness verify\`.\n`);
     await app.close();
+    return result;
+  } catch (error) {
+    await app.abandon();
+    throw error;
   }
 }

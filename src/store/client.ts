@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -94,6 +94,7 @@ const embeddedArguments = [
 
 export async function openEmbedded(directory: string): Promise<Engine> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  sweepSpool();
   // Engine options are taken only from the process's first session: hold one open for as long as the store is.
   const holder = new Session(directory, { connectionArgs: embeddedArguments });
   // The two packages carry their own copies of one interface, equal but for optional-property strictness.
@@ -109,7 +110,7 @@ export async function openEmbedded(directory: string): Promise<Engine> {
     command: (sql) => guarded(where, async () => void (await writer.command({ query: sql }))),
     insert: (table, columns, rows, token) =>
       guarded(where, async () => {
-        const file = spoolFile(directory);
+        const file = spoolFile();
         writeFileSync(file, rows.bytes(), { mode: 0o600, flag: 'wx' });
         try {
           await writer.command({
@@ -230,10 +231,24 @@ function quoted(text: string): string {
 }
 
 /** Memory-backed where the system has it: the bytes are on their way, not meant to stay. */
-function spoolFile(directory: string): string {
-  const folder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
-  return join(
-    folder,
-    `keywitness-${process.pid}-${randomBytes(8).toString('hex')}-${directory.length}.rowbinary`,
-  );
+const spoolFolder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
+function spoolFile(): string {
+  return join(spoolFolder, `keywitness-${process.pid}-${randomBytes(8).toString('hex')}.rowbinary`);
+}
+
+/** What a process killed in the middle of an insert left behind: raw records, which nobody else would remove. */
+function sweepSpool(): void {
+  for (const name of readdirSync(spoolFolder)) {
+    const pid = /^keywitness-(\d+)-[0-9a-f]{16}\.rowbinary$/.exec(name)?.[1];
+    if (pid !== undefined && !isProcess(Number(pid))) rmSync(join(spoolFolder, name), { force: true });
+  }
+}
+
+function isProcess(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
