@@ -18,7 +18,7 @@ export function describe(id: string, parts: readonly Weighed[], ownerOf: (secret
   const rows = partRows(ordered);
   const isSum = strongest.isWeak && rows.length > 1;
   const severity = severityOf(parts);
-  const secrets = union(byTime.map((s) => (s.secret === '' ? [] : [s.secret])));
+  const secrets = union(byTime.map((s) => s.secrets));
   const secret = lead.secret || (secrets[0] ?? '');
   return {
     id,

@@ -97,6 +97,7 @@ function troubleSignal({ kind, key, sentence }: StreamTrouble, now: number): Sig
     identity: '',
     identityName: key.stream,
     secret: '',
+    secrets: [],
     srcIps: [],
     sessions: [],
     events: [],

@@ -5,6 +5,7 @@ import { errorTable, KeywitnessError } from '../core/errors.ts';
 import { packageRoot } from '../core/packageRoot.ts';
 import { accessCommand } from './access.ts';
 import { alertsCommand } from './alerts.ts';
+import { baselinesCommand } from './baselines.ts';
 import { checkpointCommand } from './checkpoint.ts';
 import { configCommand } from './config.ts';
 import { addConfigOption } from './configOption.ts';
@@ -36,6 +37,7 @@ function program(): Command {
     .addCommand(ingestCommand())
     .addCommand(queryCommand())
     .addCommand(rulesCommand())
+    .addCommand(baselinesCommand())
     .addCommand(sourcesCommand())
     .addCommand(alertsCommand())
     .addCommand(accessCommand())

@@ -30,6 +30,9 @@ export function rulesCommand(): Command {
     .option('--product <name>', 'log source of every event (default: found event by event)')
     .option('--service <name>', 'log source of every event')
     .option('--category <name>', 'log source of every event')
+    .addOption(
+      new Option('--catalog <file>', 'what the operator knows: catalog.yaml').env('KEYWITNESS_CATALOG'),
+    )
     .addOption(json())
     .addHelpText(
       'after',

@@ -36,6 +36,8 @@ export interface Signal {
   readonly identity: string;
   readonly identityName: string;
   readonly secret: string;
+  /** All it touched, `secret` among them, in event-time order, at most 200. */
+  readonly secrets: readonly string[];
   readonly srcIps: readonly string[];
   readonly sessions: readonly string[];
   /** `stream/partition/epoch/offset/idx`, in event-time order, at most 200. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Signal } from '../core/signal.ts';
 import type { Baselines } from './baseline/engine.ts';
+import { explainedOf } from './baseline/signal.ts';
 import { hitEvent } from './hitFields.ts';
 import type { ObservedEvent } from './observed.ts';
 import {
@@ -109,13 +110,14 @@ function signalOf(
     identity: last.identity || last.actor_id,
     identityName: last.actor_name || last.target_actor,
     secret: last.secret,
+    secrets: unique(kept.map((e) => e.secret)),
     srcIps: unique(kept.map((e) => e.src_ip)),
     sessions: unique(kept.map((e) => e.session_id)),
     events: kept.map((e) => e.ref),
     requests: unique(kept.map((e) => e.request_id)),
     eventsTotal: events.length,
     unusual: { seen, sentence },
-    explained: unique(kept.flatMap((e) => e.marks.filter((m) => m.startsWith('explained')))),
+    explained: explainedOf(kept, []),
   };
 }
 

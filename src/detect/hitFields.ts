@@ -1,4 +1,4 @@
-import { compileEventField, compileNativeField, type Found } from './sigma/field.ts';
+import { compileEventField, compileNativeField, createFound } from './sigma/field.ts';
 import type { CompiledSet, Rule } from './sigma/sigma.ts';
 import { ownCategory } from './sigma/view.ts';
 
@@ -40,7 +40,7 @@ function reader(rule: Rule, names: readonly string[]) {
   return (native: unknown, event: object): HitFields => {
     const out: Record<string, string> = {};
     for (const field of fields) {
-      const found: Found = { present: false, values: [] };
+      const found = createFound();
       field.read(field.isOurs ? event : native, found);
       const values = found.values.filter((v) => v !== null).map(String);
       if (values.length > 0) out[field.name] = JSON.stringify(values);

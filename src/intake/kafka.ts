@@ -44,7 +44,7 @@ const heartbeatIntervalMs = 3_000;
 /** All partitions of one answer are handed over at once: more than this many in one process is not sensible. */
 const partitionsAtOnce = 256;
 /** kafkajs gives up early and ends the session; beginning anew is ours, so that one place waits and tells. */
-const retryPolicy = { retries: 5, initialRetryTime: 100, maxRetryTime: 1_000 };
+const retryPolicy = { retries: 8, initialRetryTime: 100, maxRetryTime: 1_000 };
 /** A topic that is away says so many times a second: look when it has been quiet for as long as this. */
 const suspicionMs = 250;
 const topicIsSuspicious = /UNKNOWN_TOPIC_OR_PARTITION|does not host this topic-partition|Offset out of range/;

@@ -26,6 +26,7 @@ export function signal(
     identity: 'human:ana',
     identityName: 'Ana Example',
     secret: 'vault:main/kv/prod/db',
+    secrets: [more.secret ?? 'vault:main/kv/prod/db'].filter((secret) => secret !== ''),
     srcIps: ['192.0.2.7'],
     sessions: ['hmac-sha256:session'],
     events: [`audit/0/0/${id}/0`],

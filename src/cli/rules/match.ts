@@ -10,6 +10,8 @@ import {
   loadRules,
   type Rule,
 } from '../../detect/sigma/sigma.ts';
+import { emptyCatalog, loadCatalog } from '../../enrich/catalog.ts';
+import { createEnricher } from '../../enrich/enrich.ts';
 import { processTerminal, type Terminal } from '../output.ts';
 import { readRuleFiles } from './files.ts';
 import { diagnosticText } from './lint.ts';
@@ -20,6 +22,7 @@ interface MatchFlags {
   readonly product?: string;
   readonly service?: string;
   readonly category?: string;
+  readonly catalog?: string;
   readonly json?: boolean;
 }
 
@@ -38,7 +41,8 @@ export async function matchRules(file: string, flags: MatchFlags): Promise<void>
   const feeding = new Set(rules.correlations.flatMap((c) => c.rules));
   let timeMs = 0;
   let unread = 0;
-  const readEvents = await rawEventReader();
+  const catalog = flags.catalog === undefined ? emptyCatalog : loadCatalog(flags.catalog);
+  const readEvents = await rawEventReader(createEnricher(catalog));
   for await (const [line, text] of linesOf(file)) {
     const parsed = parse(text);
     if (!parsed) {

@@ -1,5 +1,6 @@
 import type { KwRecord } from '../../core/record.ts';
 import type { Logsource, RuleEvent } from '../../detect/sigma/sigma.ts';
+import type { Enricher } from '../../enrich/enrich.ts';
 import { loadSources } from '../../sources/registry.ts';
 import { defaultStreamSettings } from '../../sources/source.ts';
 import { understand } from '../../sources/understand.ts';
@@ -13,8 +14,11 @@ export interface RawEvent extends RuleEvent {
 
 export type ReadEvents = (text: string, parsed: unknown) => RawEvent[];
 
-/** Reads raw events with the adapters, for those no adapter knows as they are. One text may hold several. */
-export async function rawEventReader(): Promise<ReadEvents> {
+/**
+ * Reads raw events with the adapters, for those no adapter knows as they are. One text may hold several.
+ * `enrich` adds what a catalog knows; without it nothing is added.
+ */
+export async function rawEventReader(enrich?: Enricher): Promise<ReadEvents> {
   const registry = await loadSources();
   return (text, parsed) => {
     const events: RawEvent[] = [];
@@ -25,7 +29,7 @@ export async function rawEventReader(): Promise<ReadEvents> {
       events.push({
         logsource: { product, service },
         native: redacted,
-        kw: event,
+        kw: enrich ? { ...event, ...enrich(event) } : event,
         timeMs: Number(event.time / 1_000_000n),
         isAttempt: event.phase === 'attempt',
       });

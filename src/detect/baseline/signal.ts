@@ -49,6 +49,7 @@ export function signalOf(finding: Finding): Signal {
     identity: last.identity,
     identityName: last.actor_name,
     secret: secrets.at(-1) ?? '',
+    secrets,
     srcIps: unique(kept.map((e) => e.src_ip)),
     sessions: unique(kept.map((e) => e.session_id)),
     events: kept.map((e) => e.ref),
@@ -63,7 +64,7 @@ export function signalOf(finding: Finding): Signal {
 const coveredShareMin = 0.9;
 
 /** An announcement counts when it covers what happened: one announced act does not cover the rest. */
-function explainedOf(events: readonly BaselineEvent[], words: readonly string[]): string[] {
+export function explainedOf(events: readonly BaselineEvent[], words: readonly string[]): string[] {
   const covered = events.filter((e) =>
     e.marks.some(
       (m) =>

@@ -1,4 +1,4 @@
-import { compileEventField, compileNativeField, type Found } from './field.ts';
+import { compileEventField, compileNativeField, createFound, type Found } from './field.ts';
 import type { Correlation, Rule } from './rule.ts';
 import { ownCategory, textOf } from './view.ts';
 import { addMember, createWindow, dropBefore, met, shrink, type Window } from './window.ts';
@@ -292,7 +292,7 @@ function fieldReader(rule: Rule, event: CorrelatedEvent): (field: string) => str
       if (compiled.size >= compiledMax) compiled.clear();
       compiled.set(key, read);
     }
-    const found: Found = { present: false, values: [] };
+    const found = createFound();
     read(isOurs ? event.kw : event.native, found);
     return found.values.filter((v) => v !== null).map((v) => textOf(v));
   };

@@ -2,10 +2,15 @@ import { timeText } from '../../core/event.ts';
 
 export type Scalar = string | number | boolean | bigint | null;
 
-/** What a field holds in one event: every scalar it leads to (an array's elements each), and whether it is there. */
+/** What a field holds in one event: all it leads to (an array's elements each), and whether it is there. */
 export interface Found {
   present: boolean;
   readonly values: Scalar[];
+  readonly objects: object[];
+}
+
+export function createFound(): Found {
+  return { present: false, values: [], objects: [] };
 }
 
 /** Arrays inside arrays below this depth are not looked into. */
@@ -71,6 +76,7 @@ function emit(value: unknown, into: Found, depth: number): void {
   if (Array.isArray(value)) {
     if (depth < arrayDepthMax) for (const element of value) emit(element, into, depth + 1);
   } else if (isScalar(value)) into.values.push(value);
+  else if (isObject(value)) into.objects.push(value);
 }
 
 /** Times inside an AuditEvent are numbers; rules see them as people read them. */
@@ -96,7 +102,7 @@ export function compileEventField(name: string): (root: unknown, into: Found) =>
   return (root, into) => {
     if (!isObject(root)) return;
     if (!joins) return emitEvent(own(root, head), into, 0);
-    const found: Found = { present: false, values: [] };
+    const found = createFound();
     walk(root, joins, 0, found, 0);
     for (const value of found.values) emitEvent(value, into, 0);
   };
@@ -109,7 +115,10 @@ function emitEvent(value: unknown, into: Found, depth: number): void {
   } else if (isScalar(value)) {
     into.present = true;
     into.values.push(value);
-  } else if (Object.keys(value).length > 0) into.present = true;
+  } else if (Object.keys(value).length > 0) {
+    into.present = true;
+    into.objects.push(value);
+  }
 }
 
 /** Every scalar of a record, for keywords; at most this many, so that one giant record cannot stop the line. */

@@ -1,7 +1,7 @@
 import { type Comparison, compareNumbers } from './compare.ts';
 import { fold } from './fold.ts';
 import { type TimePart, timePart } from './timePart.ts';
-import { cellOf, foldedOf, leavesOf, textOf, type View, type Vocabulary } from './view.ts';
+import { cellOf, foldedOf, leavesOf, textsOf, type View, type Vocabulary } from './view.ts';
 
 /** What one value of a detection item asks of its field; a field with several values matches when any does. */
 export type Ask =
@@ -97,8 +97,7 @@ function compileAsk(field: number, ask: Ask): (view: View) => boolean {
 
 function anyText(field: number, isCased: boolean, test: (text: string) => boolean): (view: View) => boolean {
   return (view) => {
-    for (const text of isCased ? cellOf(view, field).texts : foldedOf(view, field))
-      if (test(text)) return true;
+    for (const text of isCased ? textsOf(view, field) : foldedOf(view, field)) if (test(text)) return true;
     return false;
   };
 }
@@ -120,9 +119,8 @@ function compileFieldref(field: number, ask: Extract<Ask, { ask: 'fieldref' }>):
   }[ask.how];
   const casing = (value: string) => (ask.isCased ? value : fold(value));
   return (view) => {
-    // Copied: the two cells may be one (a field compared with itself).
-    const mine = cellOf(view, field).texts.map((t) => casing(textOf(t)));
-    const others = cellOf(view, ask.other).texts.map((t) => casing(textOf(t)));
+    const mine = textsOf(view, field).map(casing);
+    const others = textsOf(view, ask.other).map(casing);
     return mine.some((a) => others.some((b) => compare(a, b)));
   };
 }

@@ -1,7 +1,7 @@
 import { type Automaton, buildAutomaton } from './automaton.ts';
 import { fold } from './fold.ts';
 import type { Node } from './node.ts';
-import { cellOf, type View } from './view.ts';
+import { cellOf, textsOf, type View } from './view.ts';
 
 /**
  * One of a set of facts of which at least one holds whenever the rule matches: an event that shows none of a rule's
@@ -92,12 +92,15 @@ function createLookup(field: number, entries: FieldEntries): Lookup {
     }
     return rules;
   };
+  const asksTexts = entries.equals.size > 0 || words.length > 0;
   return (view, found) => {
     const cell = cellOf(view, field);
     if (!cell.present) return;
     for (let i = 0; i < entries.present.length; i += 1) found(entries.present[i] as number);
-    for (let t = 0; t < cell.texts.length; t += 1) {
-      const rules = remembered(cell.texts[t] as string);
+    if (!asksTexts) return;
+    const texts = textsOf(view, field);
+    for (let t = 0; t < texts.length; t += 1) {
+      const rules = remembered(texts[t] as string);
       for (let i = 0; i < rules.length; i += 1) found(rules[i] as number);
     }
   };

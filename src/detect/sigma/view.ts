@@ -1,4 +1,11 @@
-import { collectLeaves, compileEventField, compileNativeField, type Found, type Scalar } from './field.ts';
+import {
+  collectLeaves,
+  compileEventField,
+  compileNativeField,
+  createFound,
+  type Found,
+  type Scalar,
+} from './field.ts';
 import { fold } from './fold.ts';
 
 /** Which names a rule uses: the native record's own (`kw.` in front for ours), or ours bare. */
@@ -48,11 +55,12 @@ export function createFields(): Fields {
   };
 }
 
-/** One field of the event under evaluation; texts leave out null. */
+/** One field of the event under evaluation. Its texts are made when a rule first asks for them. */
 export interface Cell extends Found {
   readonly texts: string[];
   readonly folded: string[];
   stamp: number;
+  textsStamp: number;
   foldedStamp: number;
 }
 
@@ -88,17 +96,40 @@ export function cellOf(view: View, field: number): Cell {
   let cell = view.cells[field];
   if (cell?.stamp === view.stamp) return cell;
   if (!cell) {
-    cell = { present: false, values: [], texts: [], folded: [], stamp: 0, foldedStamp: 0 };
+    cell = { ...createFound(), texts: [], folded: [], stamp: 0, textsStamp: 0, foldedStamp: 0 };
     view.cells[field] = cell;
   }
   cell.stamp = view.stamp;
   cell.present = false;
   cell.values.length = 0;
-  cell.texts.length = 0;
+  cell.objects.length = 0;
   const reader = view.fields.readers[field] as Reader;
   reader.read(reader.vocabulary === 'native' ? view.native : view.event, cell);
-  for (const value of cell.values) if (value !== null) cell.texts.push(textOf(value));
   return cell;
+}
+
+/** The field as texts: its scalars without null, and its objects as JSON. */
+export function textsOf(view: View, field: number): readonly string[] {
+  const cell = cellOf(view, field);
+  if (cell.textsStamp === view.stamp) return cell.texts;
+  cell.textsStamp = view.stamp;
+  cell.texts.length = 0;
+  for (let i = 0; i < cell.values.length; i += 1) {
+    const value = cell.values[i] as Scalar;
+    if (value !== null) cell.texts.push(textOf(value));
+  }
+  for (let i = 0; i < cell.objects.length; i += 1) pushObjectTexts(cell.objects[i] as object, cell.texts);
+  return cell.texts;
+}
+
+/**
+ * Public rules ask objects for text (`requestParameters|contains`), as those see it who keep them as strings.
+ * JSON inside JSON is shown with its quotes bare as well.
+ */
+function pushObjectTexts(object: object, into: string[]): void {
+  const text = JSON.stringify(object, (_key, v: unknown) => (typeof v === 'bigint' ? v.toString() : v));
+  into.push(text);
+  if (text.includes('\\"')) into.push(text.replaceAll('\\"', '"'));
 }
 
 export function foldedOf(view: View, field: number): readonly string[] {
@@ -106,7 +137,7 @@ export function foldedOf(view: View, field: number): readonly string[] {
   if (cell.foldedStamp !== view.stamp) {
     cell.foldedStamp = view.stamp;
     cell.folded.length = 0;
-    for (const text of cell.texts) cell.folded.push(fold(text));
+    for (const text of textsOf(view, field)) cell.folded.push(fold(text));
   }
   return cell.folded;
 }
