@@ -104,7 +104,7 @@ function lookUp(event: Json, field: string): { present: boolean; values: Json[] 
   const emit = (value: Json): void => {
     out.present = true;
     if (Array.isArray(value)) value.forEach(emit);
-    else if (!isMap(value)) out.values.push(value);
+    else out.values.push(isMap(value) ? JSON.stringify(value) : value);
   };
   const walk = (node: Json, rest: string[]): void => {
     if (Array.isArray(node)) {

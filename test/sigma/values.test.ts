@@ -29,7 +29,14 @@ describe('a plain value', () => {
     ['a map is all of its fields', { a: 'x', b: 'y' }, { a: 'x' }, false],
     ['a list of maps is any of them', [{ a: 'x' }, { b: 'y' }], { b: 'y' }, true],
     ['any element of an array matches', { a: 'y' }, { a: ['x', 'y'] }, true],
-    ['an object is no text', { a: '*' }, { a: { b: 1 } }, false],
+    ['an object is its JSON', { 'a|contains': '"b":1' }, { a: { b: 1 } }, true],
+    [
+      'JSON in an object has its quotes bare',
+      { 'a|contains': '"Allow"' },
+      { a: { b: '{"c":"Allow"}' } },
+      true,
+    ],
+    ['an object is no value of its own', { a: 'x' }, { a: { b: 'x' } }, false],
     ['a placeholder sign is itself without expand', { a: '%x%' }, { a: '%x%' }, true],
   ]);
 });
