@@ -16,6 +16,7 @@ import type { Alert } from './core/signal.ts';
 import { loadBaselineFactory } from './detect/baseline/engine.ts';
 import { createDetector, type Detector } from './detect/detector.ts';
 import { loadRuleFolders, shippedRules } from './detect/ruleFolder.ts';
+import { titleLookup } from './detect/sentences.ts';
 import type { CompiledSet } from './detect/sigma/sigma.ts';
 import { type Catalog, emptyCatalog, loadCatalog } from './enrich/catalog.ts';
 import { createEnricher } from './enrich/enrich.ts';
@@ -196,7 +197,7 @@ async function start(engine: Engine, { options, catalog, rules, release }: Parts
       const event = parseEventRef(ref);
       return event !== undefined && book.of(event)?.transport !== 'file';
     },
-    ruleTitle: (id) => rules.rules.find((r) => r.id === id)?.title ?? id,
+    ruleTitle: titleLookup([...rules.rules, ...rules.correlations]),
     ingestFile: (path, ingest) =>
       ingestFile(path, ingest, { engine, book, ledger, now: stages.now, deliver: sink.take }),
     detect: async (onDay) => alerting.record(await detectStored(engine, newDetector, onDay)),

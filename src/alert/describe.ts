@@ -28,7 +28,8 @@ export function describe(id: string, parts: readonly Weighed[], ownerOf: (secret
     state: 'open',
     first: iso(Math.min(...byTime.map((s) => s.first))),
     last: iso(Math.max(...byTime.map((s) => s.last))),
-    identity: lead.identity || lead.group,
+    // Nobody named: the address is what a reader can act on.
+    identity: lead.identity || lead.srcIps[0] || lead.group,
     identityName: lead.identityName,
     secret,
     secrets: secrets.slice(0, referencesMax),

@@ -4,6 +4,7 @@ import type { Baselines } from './baseline/engine.ts';
 import { explainedOf } from './baseline/signal.ts';
 import { hitEvent } from './hitFields.ts';
 import type { ObservedEvent } from './observed.ts';
+import { firingSentence, hitSentence, titleLookup } from './sentences.ts';
 import {
   type CompiledSet,
   type Correlation,
@@ -27,9 +28,12 @@ export interface Detector {
 
 export function createDetector(set: CompiledSet, baselines: Baselines): Detector {
   const rules = new Map(set.rules.map((r) => [r.id, r]));
+  const titleOf = titleLookup([...set.rules, ...set.correlations]);
   const correlator = createCorrelator<ObservedEvent>(set);
   const firings = (found: readonly Firing<ObservedEvent>[]) =>
-    found.filter((f) => f.correlation.alerts).map(firingSignal);
+    found
+      .filter((f) => f.correlation.alerts)
+      .map((f) => signalOf('correlation', f.correlation, f.refs, f.count, firingSentence(f, titleOf)));
   // A rule that was removed since: its old hits stay in the store and speak no more.
   const known = (event: ObservedEvent) =>
     event.ruleHits.flatMap((hit) => {
@@ -40,7 +44,7 @@ export function createDetector(set: CompiledSet, baselines: Baselines): Detector
     inline: (event) =>
       known(event)
         .filter(({ rule }) => rule.alerts)
-        .map(({ rule }) => hitSignal(rule, event)),
+        .map(({ rule }) => signalOf('rule', rule, [event], 1, hitSentence(event))),
     push(event) {
       const fired = known(event).flatMap(({ rule, fields }) =>
         firings(correlator.push({ rule, timeMs: event.timeMs, event: hitEvent(rule, fields), ref: event })),
@@ -51,37 +55,6 @@ export function createDetector(set: CompiledSet, baselines: Baselines): Detector
       return [...firings(correlator.advance(timeMs)), ...baselines.advance(timeMs)];
     },
   };
-}
-
-function hitSignal(rule: Rule, event: ObservedEvent): Signal {
-  const who = event.actor_name || event.actor_id || event.target_actor || 'an unidentified caller';
-  const from = event.src_ip === '' ? '' : ` from ${event.src_ip}`;
-  const sentence = `${who}: ${event.operation || event.action} of ${event.object_id || 'no named object'}${from}, ${event.outcome}`;
-  return signalOf('rule', rule, [event], 1, sentence);
-}
-
-function firingSignal(firing: Firing<ObservedEvent>): Signal {
-  const { correlation, count, refs, first, last } = firing;
-  const what = correlation.type === 'value_count' ? `distinct ${correlation.fields.join(', ')}` : 'events';
-  const threshold = correlation.criteria.map((c) => `${inWords[c.op]} ${c.value}`).join(' and ');
-  const sentence = `${count} ${what} in ${durationText(last - first)} (the rule asks for ${threshold} in ${durationText(correlation.timespanMs)})`;
-  return signalOf('correlation', correlation, refs, count, sentence);
-}
-
-const inWords = {
-  gt: 'more than',
-  gte: 'at least',
-  lt: 'fewer than',
-  lte: 'at most',
-  eq: 'exactly',
-  neq: 'other than',
-} as const;
-
-function durationText(ms: number): string {
-  if (ms < 120_000) return `${Math.ceil(ms / 1000)} s`;
-  if (ms < 2 * 3_600_000) return `${Math.round(ms / 60_000)} min`;
-  if (ms < 2 * 86_400_000) return `${Math.round(ms / 3_600_000)} h`;
-  return `${Math.round(ms / 86_400_000)} d`;
 }
 
 function signalOf(

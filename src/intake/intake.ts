@@ -38,5 +38,5 @@ export interface Intake {
 /** Least time between two flushes when little comes in: p50 of ack to visible is then ~170 ms. */
 export const flushIntervalMs = 200;
 /** At 1 k records a flush, merges cost more than inserts; above 20 k nothing is gained. */
-export const flushRecordsMax = Number(process.env.KW_FLUSH ?? 20_000);
+export const flushRecordsMax = 20_000;
 export const flushBytesMax = 32 * 1024 * 1024;
