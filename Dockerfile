@@ -15,6 +15,7 @@ COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/rules ./rules
 COPY --from=build /app/schemas ./schemas
+COPY --from=build /app/src/store/migrations ./src/store/migrations
 COPY --from=build /app/src/demo ./src/demo
 RUN mkdir -p /var/lib/keywitness /var/lib/keywitness-anchor && chown node:node /var/lib/keywitness /var/lib/keywitness-anchor
 USER node
