@@ -212,7 +212,7 @@ describe('the host is out of reach, with --raw too', () => {
     expect(said).not.toContain('CANARY-of');
   });
 
-  it.each(host.filter((sql) => /default\b.\./.test(sql) || /default\.[`']/.test(sql)))(
+  it.each(host.filter((sql) => sql.includes('default') && sql.includes('.`')))(
     'is refused before the engine looks a name up: %s',
     async (sql) => {
       expect(await refusal(sql.replaceAll('FILE', canaryFile), true)).toContain('a file of the host');
