@@ -8,7 +8,7 @@ import { httpIntake } from '../intake/http.ts';
 import type { Intake } from '../intake/intake.ts';
 import { startKafka } from '../intake/kafka.ts';
 import { listen } from '../intake/listen.ts';
-import { loadSources } from '../sources/registry.ts';
+import { loadSources, type SourceRegistry, sourceNamed } from '../sources/registry.ts';
 import { defaultStreamSettings } from '../sources/source.ts';
 import type { Engine } from '../store/client.ts';
 import * as events from '../telemetry/serviceEvents.ts';
@@ -42,6 +42,7 @@ export async function runService({
   openStore,
   stop,
 }: ServiceOptions): Promise<void> {
+  const sources = await loadSources();
   let live: LiveAlerting | undefined;
   const early: StreamTrouble[] = [];
   const app = await openApp({
@@ -60,11 +61,11 @@ export async function runService({
       channelUp: (channel) => events.channelUp(telemetry, channel),
     },
     live: {
-      readingOf: (stream) => readingOf(config, stream),
+      readingOf: (stream) => readingOf(config, sources, stream),
       onTrouble: async (trouble) => (live === undefined ? void early.push(trouble) : live.trouble(trouble)),
     },
   });
-  const latenessMs = new Map((await loadSources()).map((s) => [s.name, s.latenessMs]));
+  const latenessMs = new Map(sources.map((s) => [s.name, s.latenessMs]));
   live = createLiveAlerting(
     createLiveDetection({
       engine: app.engine,
@@ -138,16 +139,20 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** How a live stream is read: as its topic or HTTP stream is configured. */
-function readingOf(config: Config, stream: string): StreamReading {
+function readingOf(config: Config, sources: SourceRegistry, stream: string): StreamReading {
   const topic = config.kafka?.topics.find((t) => `${config.cluster}.${t.name}` === stream);
-  if (topic !== undefined) return { transport: 'kafka', ...sourceOf(topic) };
+  if (topic !== undefined) return { transport: 'kafka', ...sourceOf(topic, sources) };
   const http = config.http?.streams.find((s) => s.name === stream);
-  if (http !== undefined) return { transport: 'http', ...sourceOf(http) };
+  if (http !== undefined) return { transport: 'http', ...sourceOf(http, sources) };
   throw new KeywitnessError('KW_CONFIG', `No topic or HTTP stream of the configuration is ${stream}.`);
 }
 
-function sourceOf({ source, settings }: StreamConfig): Pick<StreamReading, 'source' | 'settings'> {
-  return { source: source ?? '', settings: { ...defaultStreamSettings, ...settings } };
+function sourceOf(
+  { source, settings }: StreamConfig,
+  sources: SourceRegistry,
+): Pick<StreamReading, 'source' | 'settings'> {
+  const name = source === undefined ? '' : sourceNamed(sources, source).name;
+  return { source: name, settings: { ...defaultStreamSettings, ...settings } };
 }
 
 function kafkaOptions(

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import type { App } from '../app.ts';
 import { KeywitnessError } from '../core/errors.ts';
 import { levelRank } from '../core/signal.ts';
+import { loadSources, sourceNamed } from '../sources/registry.ts';
 import { defaultStreamSettings } from '../sources/source.ts';
 import { type DataOptions, withApp, withDataOptions } from './appOptions.ts';
 import { printRows, processTerminal, type Terminal } from './output.ts';
@@ -49,6 +50,7 @@ async function run(files: string[], flags: IngestFlags): Promise<void> {
   }
   const asOf = flags.asOf === undefined ? 0 : Date.parse(flags.asOf);
   if (Number.isNaN(asOf)) throw new KeywitnessError('KW_USAGE', `--as-of ${flags.asOf} is no ISO 8601 time.`);
+  const source = flags.source === undefined ? '' : sourceNamed(await loadSources(), flags.source).name;
   const terminal = processTerminal(flags);
   await withApp(flags, async (app) => {
     const rows: object[] = [];
@@ -57,7 +59,7 @@ async function run(files: string[], flags: IngestFlags): Promise<void> {
       const bar = progressBar(file);
       const summary = await app.ingestFile(file, {
         ...(flags.stream === undefined ? {} : { stream: flags.stream }),
-        source: flags.source ?? '',
+        source,
         settings: {
           store: flags.store,
           cluster: flags.cluster,
