@@ -63,6 +63,7 @@ describe('a record that cannot be understood is set aside by name', () => {
     ['__proto__', call(',"data":{"__proto__":{"admin":true}}'), 'quarantine proto_key'],
     ['__proto__, escaped', call(',"data":{"\\u005f_proto__":1}'), 'quarantine proto_key'],
     ['depth 65', call(`,"data":${deep(63)}`), 'quarantine too_deep'],
+    ['depth 65 of arrays', call(`,"data":{"x":${'['.repeat(62)}${']'.repeat(62)}}`), 'quarantine too_deep'],
     ['depth 10,000', deep(10_000), 'quarantine too_deep'],
     ['depth 10,000 of arrays without an end', '['.repeat(10_000), 'quarantine invalid_json'],
     ['depth 3,000,000', '['.repeat(3_000_000), 'quarantine too_deep'],
