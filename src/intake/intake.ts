@@ -37,6 +37,9 @@ export interface Intake {
 
 /** Least time between two flushes when little comes in: p50 of ack to visible is then ~170 ms. */
 export const flushIntervalMs = 200;
-/** At 1 k records a flush, merges cost more than inserts; above 20 k nothing is gained. */
-export const flushRecordsMax = 20_000;
+/**
+ * At 1 k records a flush, merges cost more than inserts; above 10 k nothing is gained, and the process with its
+ * embedded engine grows beyond 1 GiB.
+ */
+export const flushRecordsMax = 10_000;
 export const flushBytesMax = 32 * 1024 * 1024;
