@@ -136,10 +136,25 @@ function plainString(value: string): Buffer {
   return Buffer.concat([Buffer.from(length), bytes]);
 }
 
+const anyText = fc
+  .tuple(fc.string({ unit: 'binary', minLength: 1 }), fc.integer({ min: 0, max: 140 }))
+  .map(([unit, length]) => unit.repeat(length).slice(0, length));
+
 describe('RowBinary', () => {
+  it.each(['a', 'é', '€', '\u{1F511}'])(
+    'writes %s of every length around where the writer takes another way',
+    (unit) => {
+      for (let length = 0; length <= 300; length++) {
+        const out = new RowBinaryWriter(1);
+        out.string(unit.repeat(length));
+        expect(Buffer.compare(out.bytes(), plainString(unit.repeat(length))), String(length)).toBe(0);
+      }
+    },
+  );
+
   it('writes a string as LEB128 length and UTF-8, whatever its length and the room left', () => {
     fc.assert(
-      fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 200 }), { maxLength: 20 }), (values) => {
+      fc.property(fc.array(anyText, { maxLength: 20 }), (values) => {
         const out = new RowBinaryWriter(1);
         for (const value of values) out.string(value);
         expect(Buffer.compare(out.bytes(), Buffer.concat(values.map(plainString)))).toBe(0);
