@@ -37,7 +37,7 @@ interface AlertRow extends GroupedAlert {
 }
 
 // biome-ignore format: one column a line, in the table's order
-const columns: readonly Column<AlertRow>[] = [
+export const alertColumns: readonly Column<AlertRow>[] = [
   text('id', (r) => r.alert.id), u32('version', (r) => r.version), text('content', (r) => r.content),
   text('rule', (r) => r.alert.rule), text('title', (r) => r.alert.title), text('severity', (r) => r.alert.severity),
   millis('first', (r) => Date.parse(r.alert.first)), millis('last', (r) => Date.parse(r.alert.last)),
@@ -52,7 +52,7 @@ const columns: readonly Column<AlertRow>[] = [
   text('replaced_by', (r) => r.replacedBy ?? ''), millis('stored_at', (r) => r.storedAt),
 ];
 
-const actColumns: readonly Column<AlertAct>[] = [
+export const actColumns: readonly Column<AlertAct>[] = [
   text('alert', (r) => r.alert),
   millis('at', (r) => r.at),
   text('state', (r) => r.state),
@@ -107,7 +107,7 @@ export function openAlertStore(engine: Engine): AlertStore {
         if (old?.content === content) return [];
         return [{ ...g, content, version: Number(old?.version ?? 0) + 1, storedAt: now }];
       });
-      await writeRows(engine, 'kw.alerts', columns, rows);
+      await writeRows(engine, 'kw.alerts', alertColumns, rows);
       return byId(rows.filter((r) => !r.replacedBy).map((r) => r.alert.id));
     },
     byPrefix: async (prefix) =>

@@ -6,7 +6,7 @@ import { type Column, millis, text, u32 } from './columns.ts';
 import { writeRows } from './writer.ts';
 
 // biome-ignore format: one column a line, in the table's order
-const columns: readonly Column<DeliveryRow>[] = [
+export const deliveryColumns: readonly Column<DeliveryRow>[] = [
   text('key', (r) => r.key), text('channel', (r) => r.channel), u32('seq', (r) => r.seq), millis('at', (r) => r.at),
   text('state', (r) => r.state), text('reason', (r) => r.reason), text('rule', (r) => r.rule), text('change', (r) => r.change),
   u32('attempts', (r) => r.attempts), millis('next_at', (r) => r.nextAt), millis('ambiguous_since', (r) => r.ambiguousSince),
@@ -30,7 +30,7 @@ export function openDeliveryLog(engine: Engine): DeliveryLog & {
   history(key: string): Promise<readonly DeliveryRow[]>;
 } {
   return {
-    append: (rows) => writeRows(engine, 'kw.deliveries', columns, rows),
+    append: (rows) => writeRows(engine, 'kw.deliveries', deliveryColumns, rows),
     newest: async (since) => (await engine.rows(newestSql('') + waitingOrSince, { since })).map(deliveryRow),
     lookUp: async (keys) =>
       (await engine.rows(newestSql('WHERE key IN {keys:Array(String)}'), { keys })).map(deliveryRow),

@@ -23,14 +23,14 @@ export interface SignedCheckpointRow {
   readonly made_at: number;
 }
 
-const metaColumns: readonly Column<MetaLeafRow>[] = [
+export const metaColumns: readonly Column<MetaLeafRow>[] = [
   u64('index', (r) => BigInt(r.index)),
   text('kind', (r) => r.kind),
   millis('made_at', (r) => r.made_at),
   { name: 'text', type: 'String', write: (out, r) => out.binary(r.text) },
 ];
 
-const checkpointColumns: readonly Column<SignedCheckpointRow>[] = [
+export const checkpointColumns: readonly Column<SignedCheckpointRow>[] = [
   text('origin', (r) => r.origin),
   u64('size', (r) => BigInt(r.size)),
   { name: 'root', type: 'FixedString(32)', write: (out, r) => out.fixed(r.root) },

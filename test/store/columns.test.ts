@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { blankEvent } from '../../src/core/event.ts';
 import { packageRoot } from '../../src/core/packageRoot.ts';
+import { actColumns, alertColumns } from '../../src/store/alertStore.ts';
 import { adapterColumns, type Column, eventColumns } from '../../src/store/columns.ts';
+import { deliveryColumns } from '../../src/store/deliveryStore.ts';
+import { checkpointColumns, metaColumns } from '../../src/store/ledgerStore.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import {
   hitColumns,
@@ -28,6 +31,11 @@ const written: Readonly<Record<string, readonly Column<never>[]>> = {
   sessions: sessionColumns,
   hits: hitColumns,
   streams: streamColumns,
+  meta: metaColumns,
+  checkpoints: checkpointColumns,
+  alerts: alertColumns,
+  alert_acts: actColumns,
+  deliveries: deliveryColumns,
 };
 
 async function described(table: string): Promise<string[]> {
@@ -39,6 +47,13 @@ async function described(table: string): Promise<string[]> {
 }
 
 describe('what is written is what the engine describes', () => {
+  it('in every table of the store', async () => {
+    const tables = await store.engine.rows(
+      "SELECT name FROM system.tables WHERE database = 'kw' AND name != 'migrations'",
+    );
+    expect(Object.keys(written).sort()).toEqual(tables.map((t) => String(t.name)).sort());
+  });
+
   it.each(Object.keys(written))('kw.%s: the same columns, types and order', async (table) => {
     const ours = (written[table] ?? []).map((c) => `${c.name} ${c.type}`);
     expect(ours).toEqual(await described(table));
