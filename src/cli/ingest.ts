@@ -3,19 +3,14 @@ import type { App } from '../app.ts';
 import { KeywitnessError } from '../core/errors.ts';
 import { levelRank } from '../core/signal.ts';
 import { loadSources, sourceNamed } from '../sources/registry.ts';
-import { defaultStreamSettings } from '../sources/source.ts';
 import { type DataOptions, withApp, withDataOptions } from './appOptions.ts';
 import { printRows, processTerminal, type Terminal } from './output.ts';
 import { progressBar } from './progress.ts';
+import { type StreamFlags, streamSettings, withStreamOptions } from './streamOptions.ts';
 
-interface IngestFlags extends DataOptions {
+interface IngestFlags extends DataOptions, StreamFlags {
   readonly source?: string;
   readonly stream?: string;
-  readonly store: string;
-  readonly cluster: string;
-  readonly host: string;
-  readonly zone: string;
-  readonly kv2?: string[];
   readonly asOf?: string;
   readonly notify?: boolean;
   readonly json?: boolean;
@@ -29,11 +24,6 @@ export function ingestCommand(): Command {
     .argument('<file...>', 'files, or - for standard input')
     .option('--source <name>', 'the system all records are of (default: found record by record)')
     .option('--stream <name>', "name of the stream (default: the file's base name)")
-    .option('--store <name>', 'name of the vault in canonical ids', defaultStreamSettings.store)
-    .option('--cluster <name>', 'name of the cluster in canonical ids', defaultStreamSettings.cluster)
-    .option('--host <name>', 'name of the host in canonical ids', defaultStreamSettings.host)
-    .option('--zone <zone>', 'IANA zone of times without one', defaultStreamSettings.zone)
-    .option('--kv2 <mount...>', 'mounts that are KV version 2 (default: judged by the path)')
     .option(
       '--as-of <time>',
       "record time of a file's stream, ISO 8601; part of the evidence, fixed with the first ingest",
@@ -41,7 +31,7 @@ export function ingestCommand(): Command {
     .option('--notify', 'also send the alerts found')
     .addOption(new Option('--json', 'NDJSON also on a terminal'))
     .addHelpText('after', '\nExample:\n  keywitness ingest --source vault audit.log.gz\n');
-  return withDataOptions(command).action(run);
+  return withDataOptions(withStreamOptions(command)).action(run);
 }
 
 async function run(files: string[], flags: IngestFlags): Promise<void> {
@@ -51,6 +41,7 @@ async function run(files: string[], flags: IngestFlags): Promise<void> {
   const asOf = flags.asOf === undefined ? 0 : Date.parse(flags.asOf);
   if (Number.isNaN(asOf)) throw new KeywitnessError('KW_USAGE', `--as-of ${flags.asOf} is no ISO 8601 time.`);
   const source = flags.source === undefined ? '' : sourceNamed(await loadSources(), flags.source).name;
+  const settings = streamSettings(flags);
   const terminal = processTerminal(flags);
   await withApp(flags, async (app) => {
     const rows: object[] = [];
@@ -60,13 +51,7 @@ async function run(files: string[], flags: IngestFlags): Promise<void> {
       const summary = await app.ingestFile(file, {
         ...(flags.stream === undefined ? {} : { stream: flags.stream }),
         source,
-        settings: {
-          store: flags.store,
-          cluster: flags.cluster,
-          host: flags.host,
-          zone: flags.zone,
-          ...(flags.kv2 === undefined ? {} : { kv2: flags.kv2 }),
-        },
+        settings,
         asOf,
         onProgress: ({ read, total, records }) => bar.update(read, total, records),
         onNewEpoch: (key) =>

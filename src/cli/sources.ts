@@ -6,17 +6,13 @@ import type { KwRecord } from '../core/record.ts';
 import { openBytes } from '../intake/chunks.ts';
 import { quarantineReasons } from '../sources/reading/reasons.ts';
 import { loadSources, type SourceRegistry, sourceNamed } from '../sources/registry.ts';
-import { defaultStreamSettings, type Normalised, type StreamSettings } from '../sources/source.ts';
+import type { Normalised } from '../sources/source.ts';
 import { identify, understand } from '../sources/understand.ts';
 import { printRows, processTerminal } from './output.ts';
+import { type StreamFlags, streamSettings, withStreamOptions } from './streamOptions.ts';
 
-interface NormaliseFlags {
+interface NormaliseFlags extends StreamFlags {
   readonly source?: string;
-  readonly store: string;
-  readonly cluster: string;
-  readonly host: string;
-  readonly zone: string;
-  readonly kv2?: readonly string[];
 }
 
 export function sourcesCommand(): Command {
@@ -33,32 +29,16 @@ export function sourcesCommand(): Command {
     .argument('[file]', 'NDJSON or one JSON document, gzipped or not; - is standard input', '-')
     .addHelpText('after', '\nExample:\n  $ keywitness sources detect audit.log.gz\n')
     .action(detect);
-  command
-    .command('normalise')
+  withStreamOptions(command.command('normalise'))
     .description('raw lines in, AuditEvents out, one a line, in order; writes nothing else anywhere')
     .argument('[file]', 'NDJSON or one JSON document, gzipped or not; - is standard input', '-')
     .option('--source <name>', 'the system all lines are of (default: found line by line)')
-    .option('--store <name>', 'name of the vault in canonical ids', defaultStreamSettings.store)
-    .option('--cluster <name>', 'name of the cluster in canonical ids', defaultStreamSettings.cluster)
-    .option('--host <name>', 'name of the host in canonical ids', defaultStreamSettings.host)
-    .option('--zone <zone>', 'IANA zone of times without one', defaultStreamSettings.zone)
-    .option(
-      '--kv2 <mount>',
-      'a KV version 2 mount; repeat it, or separate by commas (default: judged by the path)',
-      addMounts,
-    )
     .addHelpText(
       'after',
       '\nExample:\n  $ keywitness sources normalise --source vault --kv2 secret,team audit.log.gz\n',
     )
     .action(normalise);
   return command;
-}
-
-function addMounts(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, ...value.split(',').map((m) => m.trim().replace(/^\/+|\/+$/g, ''))].filter(
-    (m) => m !== '',
-  );
 }
 
 async function list(flags: { json?: boolean }): Promise<void> {
@@ -93,13 +73,7 @@ async function detect(file: string): Promise<void> {
 async function normalise(file: string, flags: NormaliseFlags): Promise<void> {
   const registry = await loadSources();
   const source = flags.source === undefined ? undefined : sourceNamed(registry, flags.source);
-  const settings: StreamSettings = {
-    store: flags.store,
-    cluster: flags.cluster,
-    host: flags.host,
-    zone: flags.zone,
-    ...(flags.kv2 === undefined ? {} : { kv2: flags.kv2 }),
-  };
+  const settings = streamSettings(flags);
   for await (const [line, value] of linesOf(file)) {
     for (const outcome of understand(recordOf(line, value), source, settings, registry)) {
       await printOutcome(outcome, line, registry);
