@@ -37,7 +37,8 @@ describeKafka(
       const log = capture();
       try {
         start(broker.address, 'late', sink, log);
-        await sleep(4_000);
+        await until('the outage is told', () => outageLines(log).length > 0);
+        await sleep(3_000);
         expect(outageLines(log)).toEqual(['broker_unreachable']);
         await broker.start();
         await freshTopic([broker.address], 1, 'late');
