@@ -39,7 +39,10 @@ test('in one epoch every offset is stored, lost or still to come: none is skippe
     fc.property(offset, offset, offset, (last, a, b) => {
       const [low, high] = a < b ? [a, b] : [b, a];
       const plan = planResume(stored(last), { low, high });
-      if (plan.epoch !== 2) return expect(high).toBeLessThanOrEqual(last);
+      if (plan.epoch !== 2) {
+        expect(high <= last).toBe(true);
+        return;
+      }
       const firstNotStored = plan.lost?.first ?? plan.next;
       expect(firstNotStored).toBe(last + 1n);
       if (plan.lost !== undefined) expect(plan.lost.last + 1n).toBe(plan.next);
