@@ -88,7 +88,15 @@ export async function stopSharedBroker(runDir: string): Promise<void> {
   const pidFile = join(runDir, 'broker', 'broker.pid');
   if (existsSync(pidFile)) {
     const pid = Number(readFileSync(pidFile, 'utf8'));
-    if (isAlive(pid)) await terminate(pid);
+    if (isBrokerOf(runDir, pid)) await terminate(pid);
   }
   rmSync(runDir, { recursive: true, force: true });
+}
+
+/** A PID may have been given to another process since: only one that names the run's directory is its broker. */
+function isBrokerOf(runDir: string, pid: number): boolean {
+  if (!isAlive(pid)) return false;
+  const commandLine = `/proc/${pid}/cmdline`;
+  // Without /proc (macOS) the PID file alone decides.
+  return !existsSync(commandLine) || readFileSync(commandLine, 'utf8').includes(runDir);
 }
