@@ -39,6 +39,8 @@ export interface FlushCounts {
   readonly records: number;
   readonly events: number;
   readonly setAside: number;
+  /** Of these, parts that could not be understood: an act may hide in one. */
+  readonly quarantined: number;
   readonly hits: number;
 }
 
@@ -108,7 +110,7 @@ async function derive(
   stages: Stages,
   known: KnownDerived = nothingKnown,
 ): Promise<Omit<FlushCounts, 'records'>> {
-  const counts = { events: 0, setAside: 0, hits: 0 };
+  const counts = { events: 0, setAside: 0, quarantined: 0, hits: 0 };
   let block = emptyDerived();
   const write = async () => {
     // `events` last: its high mark vouches for the other three.
@@ -124,6 +126,7 @@ async function derive(
     await writeEvents(stages.engine, block.events);
     counts.events += block.events.length;
     counts.setAside += block.setAside.length;
+    counts.quarantined += block.setAside.filter((r) => r.outcome === 'quarantine').length;
     counts.hits += block.hits.length;
     block = emptyDerived();
   };

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StreamTrouble } from '../src/app/sink.ts';
 import { type App, openApp } from '../src/app.ts';
 import { systemClock } from '../src/core/clock.ts';
 import type { KwRecord } from '../src/core/record.ts';
@@ -14,6 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), 'keywitness-bad-'));
 const dataDir = join(folder, 'data');
 const anchorFile = `${dataDir}.anchor`;
 let app: App;
+const troubles: StreamTrouble[] = [];
 
 beforeAll(async () => {
   app = await openApp({
@@ -23,7 +25,7 @@ beforeAll(async () => {
     openStore: () => openEmbedded(join(dataDir, 'store')),
     live: {
       readingOf: () => ({ transport: 'kafka', source: '', settings: defaultStreamSettings }),
-      onTrouble: async () => {},
+      onTrouble: async (trouble) => void troubles.push(trouble),
     },
   });
 });
@@ -71,7 +73,7 @@ const records = cases.map(
 );
 
 describe('whatever a record holds, it is stored byte for byte and accounted for', () => {
-  beforeAll(async () => void (await app.sink.take(records)));
+  beforeAll(() => app.sink.deliver(records));
 
   it.each(cases.map(([name, , becomes], i) => ({ name, becomes, i })))(
     '$name: $becomes',
@@ -85,8 +87,10 @@ describe('whatever a record holds, it is stored byte for byte and accounted for'
       expect(found).toBe(becomes);
       const stored = await recordAt(app.engine, { stream: 'c.bad', partition: 0, epoch: 0 }, BigInt(i));
       // Compared as bytes: a matcher would print 20 MB when they differ.
-    expect(Buffer.compare(stored?.record.value ?? Buffer.alloc(0), records[i]?.value ?? Buffer.alloc(0))).toBe(0);
-    expect(stored?.record.value === null).toBe(records[i]?.value === null);
+      expect(
+        Buffer.compare(stored?.record.value ?? Buffer.alloc(0), records[i]?.value ?? Buffer.alloc(0)),
+      ).toBe(0);
+      expect(stored?.record.value === null).toBe(records[i]?.value === null);
     },
   );
 
@@ -96,6 +100,12 @@ describe('whatever a record holds, it is stored byte for byte and accounted for'
         (SELECT count() FROM (SELECT offset, idx FROM kw.events UNION ALL SELECT offset, idx FROM kw.set_aside)) AS parts,
         (SELECT uniqExact(offset, idx) FROM (SELECT offset, idx FROM kw.events UNION ALL SELECT offset, idx FROM kw.set_aside)) AS distinct_parts`);
     expect(row).toEqual({ records: cases.length, parts: cases.length + 1, distinct_parts: cases.length + 1 });
+  });
+
+  it('tells people of what it could not read, since an act may hide in it', () => {
+    const unread = cases.filter(([, , becomes]) => becomes.includes('quarantine')).length;
+    expect(troubles).toMatchObject([{ kind: 'quarantine', key: { stream: 'c.bad' } }]);
+    expect(troubles[0]?.sentence).toMatch(new RegExp(`^${unread} parts`));
   });
 
   it('is intact to verify', async () => {

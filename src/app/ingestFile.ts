@@ -136,7 +136,7 @@ async function readInto(
     as_of: asOf,
     known_at: parts.now(),
   });
-  const counts = { records: 0, events: 0, setAside: 0, hits: 0 };
+  const counts = { records: 0, events: 0, setAside: 0, quarantined: 0, hits: 0 };
   const batches = input.records({
     ...key,
     fromOffset: last === undefined ? 0n : last + 1n,
@@ -148,6 +148,7 @@ async function readInto(
     counts.records += added.records;
     counts.events += added.events;
     counts.setAside += added.setAside;
+    counts.quarantined += added.quarantined;
     counts.hits += added.hits;
     options.onProgress?.({ ...input.progress(), records: counts.records });
   }

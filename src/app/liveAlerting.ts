@@ -79,6 +79,7 @@ const troubleTitles = {
   epoch: 'A stream began anew',
   broken: 'The stored log contradicts what was signed',
   breach: 'The store does not account for every record',
+  quarantine: 'Records could not be understood',
 } as const;
 
 function troubleSignal({ kind, key, sentence }: StreamTrouble, now: number): Signal {
@@ -88,7 +89,8 @@ function troubleSignal({ kind, key, sentence }: StreamTrouble, now: number): Sig
     kind: 'rule',
     rule: `keywitness.${kind}`,
     title: troubleTitles[kind],
-    level: 'critical',
+    // What could not be read may hide an act, and is mostly a new version of a system.
+    level: kind === 'quarantine' ? 'medium' : 'critical',
     advice: 'Run `keywitness verify`: it names what is stored, what is proved, and the first bad offset.',
     group,
     first: now,

@@ -26,8 +26,8 @@ export interface SinkParts {
 }
 
 export interface StreamTrouble {
-  /** `broken`: contradicts its signed checkpoint; `breach`: the store does not keep its two invariants. */
-  readonly kind: 'gap' | 'epoch' | 'broken' | 'breach';
+  /** `quarantine`: records that could not be understood. `broken`: contradicts its signed checkpoint; `breach`: the store does not keep its two invariants. */
+  readonly kind: 'gap' | 'epoch' | 'broken' | 'breach' | 'quarantine';
   readonly key: StreamKey;
   readonly sentence: string;
 }
@@ -100,7 +100,14 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
   return {
     take,
     between: oneByOne,
-    deliver: async (records) => void (await take(records)),
+    async deliver(records) {
+      const { quarantined } = await take(records);
+      const key = records[0];
+      if (quarantined === 0 || key === undefined) return;
+      const streams = [...new Set(records.map((r) => r.stream))].join(', ');
+      const sentence = `${quarantined} parts of records of ${streams} could not be understood; the table set_aside says why.`;
+      await parts.onTrouble({ kind: 'quarantine', key, sentence });
+    },
     authority: (stream, partition) => storedEnd(engine, stream, partition),
     async isStored(record) {
       if (book.of(record) === undefined) return false;

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import type { IngestSummary } from '../app/ingestFile.ts';
 import type { App } from '../app.ts';
 import { KeywitnessError } from '../core/errors.ts';
 import { levelRank } from '../core/signal.ts';
@@ -64,12 +65,21 @@ async function run(files: string[], flags: IngestFlags): Promise<void> {
           ),
       });
       bar.end();
+      if (summary.quarantined > 0) terminal.err.write(quarantineText(file, summary));
       rows.push(summary);
       added += summary.records;
     }
     if (added > 0) await detect(app, flags, terminal);
     printRows(terminal, rows, ['stream', 'epoch', 'records', 'events', 'setAside', 'hits']);
   });
+}
+
+/** An act may hide in what could not be read: whoever takes in a log must not have to look for it. */
+function quarantineText(file: string, { quarantined, stream }: IngestSummary): string {
+  return (
+    `${file}: ${quarantined} could not be understood; their bytes are stored. Why: keywitness query ` +
+    `"SELECT reason, count() AS n FROM set_aside WHERE stream = '${stream}' AND outcome = 'quarantine' GROUP BY reason"\n`
+  );
 }
 
 /** Rules over time and baselines over all that is stored; what they find is stored, and sent only when asked for. */

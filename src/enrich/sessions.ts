@@ -35,6 +35,11 @@ export function sessionOf(event: AuditEvent, enrichment: Enrichment): SessionOri
       return origin(event, enrichment, event.object_id, event.session_id);
     }
   }
+  // STS names the new access key beside the role that was assumed; a wrapping token opens nothing yet.
+  const issued = event.correlation_ids[0];
+  const isAssumed =
+    event.action === 'issue' && event.object_kind === 'role' && !event.flags.includes('wrapped');
+  if (isAssumed && issued !== undefined) return origin(event, enrichment, issued, event.session_id);
   return undefined;
 }
 

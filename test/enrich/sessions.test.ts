@@ -45,6 +45,23 @@ describe('sessions', () => {
     const row = sessionOf(create, enrich(create));
     expect(row).toMatchObject({ session_id: 'hmac-sha256:bb', parent_session: 'hmac-sha256:aa', until: 0 });
   });
+  it('an assumed role is a session named by the key that STS gave, and a wrapped secret-id is none', () => {
+    const assume = {
+      ...create,
+      source: 'cloudtrail',
+      object_kind: 'role',
+      object_id: 'arn:aws:iam::111122223333:role/deploy',
+      session_id: 'AKIAIOSFODNN7EXAMPLE',
+      correlation_ids: ['ASIAIOSFODNN7EXAMPLE'],
+    };
+    expect(sessionOf(assume, enrich(assume))).toMatchObject({
+      session_id: 'ASIAIOSFODNN7EXAMPLE',
+      parent_session: 'AKIAIOSFODNN7EXAMPLE',
+    });
+    const wrapped = { ...assume, flags: ['wrapped'] };
+    expect(sessionOf(wrapped, enrich(wrapped))).toBeUndefined();
+  });
+
   it('nothing begins with a failed login, an attempt, a read or a lease', () => {
     for (const fields of [
       { outcome: 'denied' },
