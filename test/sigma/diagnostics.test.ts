@@ -104,6 +104,28 @@ detection:
       ['8:3 warning unused'],
     ],
     ['a date with slashes', good.replace('logsource', 'date: 2019/10/23\nlogsource'), ['3:7 warning date']],
+    // The JSON schema of rules: what is a list there, and what is a text.
+    ['tags as a text', good.replace('logsource', 'tags: attack.t1\nlogsource'), ['3:7 error tags']],
+    [
+      'a tag that stands twice',
+      good.replace('logsource', 'tags: [attack.t1, attack.t1]\nlogsource'),
+      ['3:19 warning tags'],
+    ],
+    [
+      'references as a text',
+      good.replace('logsource', 'references: https://a.example\nlogsource'),
+      ['3:13 error references'],
+    ],
+    ['fields as a text', good.replace('logsource', 'fields: a\nlogsource'), ['3:9 error fields']],
+    ['a scope as a text', good.replace('logsource', 'scope: server\nlogsource'), ['3:8 error scope']],
+    ['a title that is a number', good.replace('title: T', 'title: 5'), ['1:8 error title']],
+    [
+      'a license that is a number',
+      good.replace('logsource', 'license: 5\nlogsource'),
+      ['3:10 error license'],
+    ],
+    ['another taxonomy', good.replace('logsource', 'taxonomy: ecs\nlogsource'), ['3:11 warning taxonomy']],
+    ['a product that is a number', good.replace('product: p', 'product: 365'), ['4:12 error logsource']],
     ['a key that stands twice', rule('  s:\n    a: x\n    a: y\n  condition: s\n'), ['8:5 error yaml']],
     ['a tab', rule('  s:\n\ta: x\n  condition: s\n'), ['7:1 error yaml']],
     ['no map at all', '- a\n- b\n', ['1:1 error yaml']],
@@ -124,6 +146,14 @@ detection:
     const { diagnostics } = load(good, good);
     expect(diagnostics.map((d) => `${d.file} ${d.check}`)).toEqual(['r1.yml duplicate-id']);
     expect(diagnostics[0]?.message).toContain('r0.yml:1');
+  });
+
+  it('needs no id, and its title need not be unique', () => {
+    const untold = good.replace(/id: .*\n/, '');
+    const { rules, diagnostics } = load(untold, untold.replace('a: x', 'a: y'));
+    expect(diagnostics.map((d) => `${d.file} ${d.severity} ${d.check}`)).toEqual(['r1.yml warning id']);
+    const hits = (a: string) => rules?.match({ logsource: { product: 'p' }, native: { a } }).map((r) => r.id);
+    expect([hits('x'), hits('y')]).toEqual([['T'], ['T #2']]);
   });
 
   it('cannot fill the memory with aliases', () => {
@@ -172,6 +202,48 @@ detection: {s: {a: x}, condition: s}
     ]);
     const hits = rules?.match({ logsource: { product: 'p' }, native: { a: 'y' } });
     expect(hits?.map((r) => r.id)).toEqual(['0e95725d-7320-415d-80f7-004da920fc12']);
+  });
+});
+
+describe('a correlation and a filter', () => {
+  const named = good.replace('title: T', 'title: T\nname: t');
+  const correlation = `---
+title: C
+correlation:
+  type: event_count
+  rules: [t]
+  timespan: 1m
+  condition: {gte: 2}
+`;
+  const filter = `---
+title: F
+logsource: {product: p}
+filter:
+  rules: [t]
+  s: {a: x}
+  condition: s
+`;
+  it.each([
+    ['that are right say nothing', named + correlation + filter, []],
+    [
+      'an alias of a rule it does not join',
+      `${named}${correlation}  aliases: {ip: {u: a}}\n`,
+      ['17:18 warning aliases'],
+    ],
+    [
+      'generate that is no truth value',
+      `${named}${correlation}  generate: maybe\n`,
+      ['17:13 error correlation'],
+    ],
+    ['a filter of no rule', named + filter.replace('[t]', '[]'), ['14:3 error filter']],
+    ['a filter of a rule that is not there', named + filter.replace('[t]', '[u]'), ['14:3 warning filter']],
+    [
+      'a filter for another log source',
+      named + filter.replace('product: p', 'product: q'),
+      ['14:3 warning filter'],
+    ],
+  ])('%s', (_what, text, expected) => {
+    expect(said(text)).toEqual(expected);
   });
 });
 

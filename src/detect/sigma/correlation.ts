@@ -19,7 +19,7 @@ export interface Reference {
 }
 
 /** Kinds the specification names that are not evaluated here. */
-const unsupported = ['value_sum', 'value_avg', 'value_percentile', 'value_median'];
+const unsupported = ['value_sum', 'value_min', 'value_max', 'value_avg', 'value_percentile', 'value_median'];
 
 export function readCorrelation(map: LocatedMap, report: Report): UnlinkedCorrelation | undefined {
   const head = readHead(map, report);
@@ -33,7 +33,7 @@ export function readCorrelation(map: LocatedMap, report: Report): UnlinkedCorrel
   const type = readType(body, report);
   const references = readReferences(body, report);
   const timespan = readTimespan(body, report);
-  const aliases = readAliases(body, report);
+  const aliases = readAliases(body, references, report);
   const condition = type && readCriteria(body, type, references.length, report);
   const groupBy = reader.list('group-by');
   if (!type || !timespan || !aliases || !condition || references.length === 0) return undefined;
@@ -48,15 +48,18 @@ export function readCorrelation(map: LocatedMap, report: Report): UnlinkedCorrel
       criteria: condition.criteria,
       fields: condition.fields,
       aliases,
-      generate: isTrue(body.entries.get('generate')) || isTrue(map.entries.get('generate')),
+      generate: isTrue(body.entries.get('generate'), report) || isTrue(map.entries.get('generate'), report),
     },
     references,
     hasLevel: map.entries.has('level'),
   };
 }
 
-function isTrue(entry: Entry | undefined): boolean {
-  return entry?.value.kind === 'scalar' && entry.value.value === true;
+function isTrue(entry: Entry | undefined, report: Report): boolean {
+  if (!entry) return false;
+  const value = entry.value.kind === 'scalar' ? entry.value.value : undefined;
+  if (typeof value !== 'boolean') report.error('correlation', entry.value.at, "'generate' is true or false");
+  return value === true;
 }
 
 function readType(body: LocatedMap, report: Report): CorrelationType | undefined {
@@ -92,7 +95,11 @@ function readTimespan(body: LocatedMap, report: Report): number | undefined {
   );
 }
 
-function readAliases(body: LocatedMap, report: Report): Map<string, Map<string, string>> | undefined {
+function readAliases(
+  body: LocatedMap,
+  references: readonly Reference[],
+  report: Report,
+): Map<string, Map<string, string>> | undefined {
   const out = new Map<string, Map<string, string>>();
   const entry = body.entries.get('aliases');
   if (!entry) return out;
@@ -103,6 +110,9 @@ function readAliases(body: LocatedMap, report: Report): Map<string, Map<string, 
     const fields = new Map<string, string>();
     for (const [rule, field] of alias.value.entries) {
       if (field.value.kind !== 'scalar') return report.error('aliases', field.at, 'an alias names one field');
+      if (!references.some((r) => r.text === rule)) {
+        report.warn('aliases', field.at, `the correlation does not name '${rule}' among its rules`);
+      }
       fields.set(rule, String(field.value.value));
     }
     out.set(alias.key, fields);

@@ -1,5 +1,5 @@
 import { readDetection } from './detection.ts';
-import type { Report } from './diagnostic.ts';
+import type { Position, Report } from './diagnostic.ts';
 import type { Entry, LocatedMap } from './document.ts';
 import { readLogsource } from './logsource.ts';
 import { createReader, readHead } from './metadata.ts';
@@ -8,8 +8,7 @@ import type { Logsource, Rule } from './rule.ts';
 import type { Fields, Vocabulary } from './view.ts';
 
 /** A Sigma filter: what it says is added to the rules it names. */
-export interface Filter {
-  readonly id: string;
+export interface Filter extends Position {
   readonly logsource: Logsource;
   /** undefined = any rule of the log source. */
   readonly rules: readonly string[] | undefined;
@@ -18,13 +17,13 @@ export interface Filter {
 }
 
 export function readFilter(map: LocatedMap, report: Report, fields: Fields): Filter | undefined {
-  const head = readHead(map, report);
+  readHead(map, report);
   const logsource = readLogsource(map, report);
   const entry = map.entries.get('filter') as Entry;
   if (entry.value.kind !== 'map') return report.error('filter', entry.at, "'filter' is a map");
   const body = entry.value;
   const rules = createReader(body, report).list('rules');
-  if (!body.entries.has('rules')) return report.error('filter', body.at, "'rules' is missing: ids, or any");
+  if (rules.length === 0) return report.error('filter', body.at, "'rules' names no rule: ids, names, or any");
   const excludes = !isNegated(body);
   if (!excludes) {
     report.info(
@@ -38,7 +37,7 @@ export function readFilter(map: LocatedMap, report: Report, fields: Fields): Fil
     return undefined;
   const quiet: Report = { file: report.file, error: silence, warn: silence, info: silence };
   return {
-    id: head.id,
+    ...(body.entries.get('rules') as Entry).at,
     logsource,
     rules: rules.some((r) => r.toLowerCase() === 'any') ? undefined : rules,
     node(vocabulary) {

@@ -35,7 +35,8 @@ interface ParsedFile {
 
 /** Reads all files. One with an error is left out whole, and so is one whose correlation refers to it. */
 export function loadFiles(files: readonly RuleFile[], fields: Fields, diagnostics: Diagnostic[]): Loaded {
-  const parsed = files.map((file) => parseFile(file, fields));
+  const titles = new Map<string, number>();
+  const parsed = files.map((file) => parseFile(file, fields, titles));
   sayDuplicates(parsed);
   let good = parsed.filter(isGood);
   for (;;) {
@@ -44,6 +45,7 @@ export function loadFiles(files: readonly RuleFile[], fields: Fields, diagnostic
     if (next.length === good.length) break;
     good = next;
   }
+  sayIdleFilters(good);
   for (const file of parsed) {
     file.diagnostics.sort((a, b) => a.line - b.line || a.column - b.column);
     diagnostics.push(...file.diagnostics);
@@ -55,7 +57,7 @@ function isGood(file: ParsedFile): boolean {
   return !file.diagnostics.some((d) => d.severity === 'error');
 }
 
-function parseFile(file: RuleFile, fields: Fields): ParsedFile {
+function parseFile(file: RuleFile, fields: Fields, titles: Map<string, number>): ParsedFile {
   const diagnostics: Diagnostic[] = [];
   const report = createReport(file.path, diagnostics);
   const out: ParsedFile = { file, report, diagnostics, rules: [], correlations: [], filters: [], heads: [] };
@@ -64,19 +66,31 @@ function parseFile(file: RuleFile, fields: Fields): ParsedFile {
     if (map.entries.has('correlation')) {
       const correlation = readCorrelation(map, report);
       if (!correlation) continue;
-      out.correlations.push(correlation);
-      out.heads.push(correlation.head);
+      const head = distinct(correlation.head, titles, report);
+      out.correlations.push({ ...correlation, head });
+      out.heads.push(head);
     } else if (map.entries.has('filter')) {
       const filter = readFilter(map, report, fields);
       if (filter) out.filters.push(filter);
     } else {
-      const rule = readRule(map, report, fields);
-      if (!rule) continue;
-      out.rules.push(rule);
-      out.heads.push(rule.rule);
+      const loaded = readRule(map, report, fields);
+      if (!loaded) continue;
+      const rule = distinct(loaded.rule, titles, report);
+      out.rules.push({ ...loaded, rule });
+      out.heads.push(rule);
     }
   }
   return out;
+}
+
+/** Titles need not be unique: rules that have nothing else to be told apart by are numbered. */
+function distinct<T extends RuleHead>(head: T, titles: Map<string, number>, report: Report): T {
+  if (head.id !== head.title || head.title === '') return head;
+  const count = (titles.get(head.title) ?? 0) + 1;
+  titles.set(head.title, count);
+  if (count === 1) return head;
+  report.warn('id', head, `other rules have the title '${head.title}', too, and this one has no id`);
+  return { ...head, id: `${head.title} #${count}` };
 }
 
 /** Baselines lie in the same folder and have a reader of their own (detect/baseline). */
@@ -110,6 +124,17 @@ function sayDuplicates(files: readonly ParsedFile[]): void {
       if (named) {
         file.report.error('duplicate-name', head, `'${head.name}' is also in ${named.file}:${named.line}`);
       } else names.set(head.name, head);
+    }
+  }
+}
+
+function sayIdleFilters(files: readonly ParsedFile[]): void {
+  const rules = files.flatMap((f) => f.rules.map((r) => r.rule));
+  for (const file of files) {
+    for (const filter of file.filters) {
+      if (!rules.some((rule) => appliesTo(filter, rule))) {
+        file.report.warn('filter', filter, 'no rule that loads is meant by its rules and its log source');
+      }
     }
   }
 }

@@ -14,8 +14,8 @@ export function readLogsource(map: LocatedMap, report: Report): Logsource | unde
   for (const part of parts) {
     const value = entry.value.entries.get(part)?.value;
     if (!value || (value.kind === 'scalar' && value.value === null)) continue;
-    if (value.kind === 'scalar' && value.value !== '') {
-      const text = String(value.value);
+    if (value.kind === 'scalar' && typeof value.value === 'string' && value.value !== '') {
+      const text = value.value;
       if (text !== text.toLowerCase() || /\s/.test(text)) {
         report.warn('logsource', value.at, `'${text}': a log source is in lower case, with '_' for spaces`);
       }

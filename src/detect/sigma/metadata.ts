@@ -21,8 +21,17 @@ export function readHead(map: LocatedMap, report: Report): RuleHead {
   const id = reader.text('id');
   if (id !== '' && !uuid.test(id)) report.error('id', reader.at('id'), `'${id}' is no UUID`);
   checkDates(reader, report);
-  reader.text('author');
-  reader.text('license');
+  for (const key of ['author', 'license', 'taxonomy']) reader.text(key);
+  for (const key of ['fields', 'scope']) strictList(map, key, report);
+  const taxonomy = reader.text('taxonomy') || 'sigma';
+  if (taxonomy !== 'sigma') {
+    report.warn(
+      'taxonomy',
+      reader.at('taxonomy'),
+      `the taxonomy '${taxonomy}' is not known: read as 'sigma'`,
+    );
+  }
+  const tags = strictList(map, 'tags', report);
   checkTags(map, report);
   checkRelated(map, report);
   const ours = map.entries.get('keywitness');
@@ -35,9 +44,9 @@ export function readHead(map: LocatedMap, report: Report): RuleHead {
     description: reader.text('description', descriptionCharsMax),
     status: reader.choice<Status>('status', statuses) ?? '',
     level: reader.choice<Level>('level', levels) ?? defaultLevel,
-    tags: reader.list('tags'),
+    tags,
     falsepositives: reader.list('falsepositives'),
-    references: reader.list('references'),
+    references: strictList(map, 'references', report),
     advice: own.text('advice'),
     group: own.list('group'),
     tests: readTests(map.entries.get('tests'), report),
@@ -65,7 +74,6 @@ export function createReader(map: LocatedMap, report: Report): Reader {
     const value = map.entries.get(key)?.value;
     let out = '';
     if (value?.kind === 'scalar' && typeof value.value === 'string') out = value.value.trim();
-    else if (value?.kind === 'scalar' && typeof value.value === 'number') out = String(value.value);
     else if (value && !(value.kind === 'scalar' && value.value === null)) {
       report.error(key, value.at, `'${key}' is a text`);
     }
@@ -121,12 +129,30 @@ function checkDates(reader: Reader, report: Report): void {
   }
 }
 
+/** A list and nothing else: `"type": "array", "uniqueItems": true` in the JSON schema of rules. */
+function strictList(map: LocatedMap, key: string, report: Report): string[] {
+  const value = map.entries.get(key)?.value;
+  if (!value || (value.kind === 'scalar' && value.value === null)) return [];
+  if (value.kind !== 'seq') {
+    report.error(key, value.at, `'${key}' is a list of texts`);
+    return [];
+  }
+  const out = new Set<string>();
+  for (const item of value.items) {
+    if (item.kind !== 'scalar' || typeof item.value !== 'string') {
+      report.error(key, item.at, `'${key}' is a list of texts`);
+    } else if (out.has(item.value)) report.warn(key, item.at, `'${item.value}' stands twice`);
+    else out.add(item.value);
+  }
+  return [...out];
+}
+
 function checkTags(map: LocatedMap, report: Report): void {
   const value = map.entries.get('tags')?.value;
   if (value?.kind !== 'seq') return;
   for (const item of value.items) {
-    if (item.kind !== 'scalar') continue;
-    const tag = String(item.value);
+    if (item.kind !== 'scalar' || typeof item.value !== 'string') continue;
+    const tag = item.value;
     if (!tag.includes('.')) report.error('tags', item.at, `the tag '${tag}' has no namespace`);
     else if (!/^[a-z0-9_-]+(\.[a-z0-9_-]+)+$/.test(tag)) {
       report.warn('tags', item.at, `'${tag}': a tag has lower-case letters, digits, '-', '_' and dots`);
