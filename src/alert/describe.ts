@@ -26,8 +26,9 @@ export function describe(id: string, parts: readonly Weighed[], ownerOf: (secret
     title: isSum ? `${rows.length} unusual things in one day: ${lead.title}` : lead.title,
     severity,
     state: 'open',
-    first: iso(Math.min(...byTime.map((s) => s.first))),
-    last: iso(Math.max(...byTime.map((s) => s.last))),
+    // Not `Math.min(...)`: a rule may hit more often in a day than a call takes arguments.
+    first: iso(byTime.reduce((least, s) => Math.min(least, s.first), Number.POSITIVE_INFINITY)),
+    last: iso(byTime.reduce((most, s) => Math.max(most, s.last), Number.NEGATIVE_INFINITY)),
     // Nobody named: the address is what a reader can act on.
     identity: lead.identity || lead.srcIps[0] || lead.group,
     identityName: lead.identityName,

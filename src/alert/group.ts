@@ -59,7 +59,7 @@ function groupOne(group: string, signals: readonly Signal[], options: GroupOptio
   const out: Grouped[] = [];
   for (const [day, parts] of days) {
     const host = strongestOn(episodes, day);
-    if (host) host.parts.push(...parts);
+    if (host) for (const part of parts) host.parts.push(part);
     else out.push(grouped(group, idOf('day', group, String(day)), parts, options));
   }
   for (const { anchor, parts } of episodes) {
@@ -83,7 +83,7 @@ function episodesOf(group: string, weighed: readonly Weighed[], anchors: readonl
     const known = anchors.filter((a) => a.rule === rule && a.group === group);
     for (const { anchor, members } of split(rule, group, parts, known)) {
       const days = new Set(members.map((m) => dayOf(m.signal)));
-      const rank = Math.max(...members.map((m) => levelRank(m.level)));
+      const rank = members.reduce((most, m) => Math.max(most, levelRank(m.level)), 0);
       out.push({ anchor, days, rank, parts: members });
     }
   }

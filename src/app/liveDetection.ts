@@ -72,7 +72,8 @@ export function createLiveDetection({
           note(event);
           signals.push(...detector.inline(event));
         }
-        waiting.push(...events);
+        // Not `push(...)`: a day may hold more events than a call takes arguments.
+        for (const event of events) waiting.push(event);
         // What a late stream may still precede waits, as it would have without the restart.
         const last = events.at(-1);
         if (last !== undefined) signals.push(...advance(last.timeMs - latenessMs(last.source)));

@@ -20,6 +20,18 @@ describe('strong signals', () => {
     expect(alerts[0]?.last).toBe('2026-07-15T23:54:00.000Z');
   });
 
+  test('a rule that hits 200,000 times in a day, and as many weak signs beside it, are one alert', () => {
+    const many = (level: Signal['level']) =>
+      Array.from({ length: 200_000 }, (_, i) => signal(`${level}${i}`, i / 10_000, level, level));
+    const [only, ...others] = groupSignals([...many('medium'), ...many('low')]).map((g) => g.alert);
+    expect(others).toEqual([]);
+    expect([only?.eventsTotal, only?.first, only?.last]).toEqual([
+      400_000,
+      '2026-07-15T00:00:00.000Z',
+      '2026-07-15T19:59:59.640Z',
+    ]);
+  });
+
   test('another entity and another rule are other alerts', () => {
     const signals = [
       signal('a', 1, 'root-used', 'high'),
