@@ -31,14 +31,24 @@ export interface LeafOrigin {
  * cannot be called `file`, `http` or `keywitness`, so two streams never share an origin.
  */
 export function leafOrigin(stream: string, transport: Transport): LeafOrigin {
-  if (!streamShape.test(stream)) {
-    throw new RangeError(`a stream is named with 1 to 300 of A-Z a-z 0-9 . _ -: ${JSON.stringify(stream)}`);
-  }
+  const origin = originOf(stream, transport);
+  if (origin !== undefined) return origin;
+  const shape = transport === 'kafka' ? ' as CLUSTER.TOPIC' : '';
+  throw new RangeError(
+    `a stream is named with 1 to 300 of A-Z a-z 0-9 . _ -${shape}: ${JSON.stringify(stream)}`,
+  );
+}
+
+/** May a stream that arrives so have this name? */
+export function canName(stream: string, transport: Transport): boolean {
+  return originOf(stream, transport) !== undefined;
+}
+
+function originOf(stream: string, transport: Transport): LeafOrigin | undefined {
+  if (!streamShape.test(stream)) return undefined;
   if (transport !== 'kafka') return { cluster: transport, topic: stream };
   const m = kafkaShape.exec(stream);
-  if (!m || reservedClusters.includes(m[1] as string)) {
-    throw new RangeError(`a Kafka stream is named CLUSTER.TOPIC: ${stream}`);
-  }
+  if (!m || reservedClusters.includes(m[1] as string)) return undefined;
   return { cluster: m[1] as string, topic: m[2] as string };
 }
 

@@ -20,22 +20,34 @@ const treeParams = (key: StreamKey): Params => ({
 
 /** Records of one tree in offset order; rows of one offset are never divided between two pages. */
 export async function* recordPages(engine: Engine, key: StreamKey): AsyncGenerator<readonly StoredRecord[]> {
-  const sizes = await engine.rows(
-    `SELECT toUInt64(avg(length(value))) AS mean FROM kw.records WHERE ${ofTree}`,
-    treeParams(key),
-  );
-  const mean = Math.max(1, Number(sizes[0]?.mean ?? 1));
-  const limit = Math.max(1, Math.min(pageRecordsMax, Math.floor(pageBytes / mean)));
   let after = '-1';
   for (;;) {
-    const rows = await engine.rows(
-      `${recordSelect} WHERE ${ofTree} AND toInt128(offset) > {after:Int128} ORDER BY offset LIMIT {limit:UInt32} WITH TIES`,
-      { ...treeParams(key), after, limit },
+    // Sizes first: large records may stand side by side in a stream of small ones.
+    const sizes = await engine.rows(
+      `SELECT toString(offset) AS o, length(value) AS bytes FROM kw.records WHERE ${ofTree} AND toInt128(offset) > {after:Int128} ORDER BY offset LIMIT {limit:UInt32}`,
+      { ...treeParams(key), after, limit: pageRecordsMax },
     );
-    if (rows.length > 0) yield rows.map(storedRecord);
-    if (rows.length < limit) return;
-    after = String(rows.at(-1)?.o);
+    const last = pageEnd(sizes);
+    if (last === undefined) return;
+    const rows = await engine.rows(
+      `${recordSelect} WHERE ${ofTree} AND toInt128(offset) > {after:Int128} AND offset <= {last:UInt64} ORDER BY offset`,
+      { ...treeParams(key), after, last },
+    );
+    yield rows.map(storedRecord);
+    after = last;
   }
+}
+
+/** The last offset of a page of at most `pageBytes`, or of one record that is larger. */
+function pageEnd(sizes: readonly Record<string, unknown>[]): string | undefined {
+  let bytes = 0;
+  let end: string | undefined;
+  for (const size of sizes) {
+    bytes += Number(size.bytes);
+    if (end !== undefined && bytes > pageBytes) break;
+    end = String(size.o);
+  }
+  return end;
 }
 
 export interface SetAsideFound {

@@ -72,20 +72,18 @@ export async function* leavesOf(
 }
 
 /** Meta leaves in index order, duplicates of an index included: who reads decides what that means. */
-export async function* metaLeavesFrom(
-  engine: Engine,
-  from: number,
-): AsyncGenerator<readonly { readonly index: number; readonly text: Buffer; readonly made_at: number }[]> {
+export async function* metaLeavesFrom(engine: Engine, from: number): AsyncGenerator<readonly MetaLeafRow[]> {
   let next = from;
   for (;;) {
     const rows = await engine.rows(
-      'SELECT toUInt64(`index`) AS i, base64Encode(text) AS t, toUnixTimestamp64Milli(made_at) AS ms FROM kw.meta ' +
+      'SELECT toUInt64(`index`) AS i, kind, base64Encode(text) AS t, toUnixTimestamp64Milli(made_at) AS ms FROM kw.meta ' +
         'WHERE `index` >= {from:UInt64} ORDER BY `index`, made_at LIMIT {limit:UInt32} WITH TIES',
       { from: next, limit: metaPerPage },
     );
     if (rows.length > 0) {
       yield rows.map((r) => ({
         index: Number(r.i),
+        kind: String(r.kind),
         text: Buffer.from(String(r.t), 'base64'),
         made_at: Number(r.ms),
       }));

@@ -1,7 +1,8 @@
-import { leafHashOfText } from '../leaf.ts';
+import { streamKeyText } from '../../core/record.ts';
+import { parseCheckpoint, parseStreamOrigin } from '../checkpoint.ts';
+import { canName, leafHashOfText } from '../leaf.ts';
 import { heartbeatIntervalMs } from '../ledger.ts';
 import { type MetaLeaf, metaValue, parseMeta } from '../meta.ts';
-import { strictBase64 } from '../note.ts';
 import { type BoundFrom, parseBinding } from '../settings.ts';
 import { appendLeaf, emptyFrontier } from '../tree.ts';
 import type { Finding } from './findings.ts';
@@ -13,13 +14,19 @@ const staleAfterMs = 3 * heartbeatIntervalMs;
 export interface MetaAudit {
   readonly findings: Finding[];
   readonly bindings: ReadonlyMap<string, readonly BoundFrom[]>;
-  readonly size: number;
+  /** The last word that is signed is a `stop` leaf: no record came after it lawfully. */
+  readonly isStopped: boolean;
   readonly longestSilenceMs: number;
-  readonly lastTime: number;
   readonly notes: string[];
 }
 
-type MetaPages = AsyncIterable<readonly { readonly index: number; readonly text: Buffer }[]>;
+interface MetaRow {
+  readonly index: number;
+  readonly kind: string;
+  readonly made_at: number;
+  readonly text: Buffer;
+}
+type MetaPages = AsyncIterable<readonly MetaRow[]>;
 
 /** Derives the meta tree again, and collects what its leaves pin and how each tree's records are read. */
 export async function auditMeta(
@@ -29,33 +36,54 @@ export async function auditMeta(
   now: number,
 ): Promise<MetaAudit> {
   const walk = metaWalk(pins);
-  const bindings = new Map<string, BoundFrom[]>();
+  const bindings = bindingWatch(book);
+  const signedSize = pins.at(-1)?.size ?? 0;
   const silence = silenceWatch();
   for await (const page of pages) {
-    for (const { index, text } of page) {
-      walk.see(index, text);
-      const leaf = parseMeta(text);
-      if (leaf === undefined) {
-        walk.findings.push(atIndex('modified', index, 'this leaf of the meta-log is not one'));
-        continue;
+    for (const row of page) {
+      walk.see(row.index, row.text);
+      const leaf = parseMeta(row.text);
+      const isWhole = leaf !== undefined && leaf.kind === row.kind && leaf.time === row.made_at;
+      if (leaf === undefined || !isWhole || !bindings.see(leaf)) {
+        walk.findings.push(atIndex('modified', row.index, 'this leaf of the meta-log is not one'));
       }
-      silence.see(leaf);
-      const binding = parseBinding(leaf);
-      if (binding) bindings.set(binding.tree, [...(bindings.get(binding.tree) ?? []), binding]);
-      addPins(leaf, book);
+      // Whoever can only INSERT can still add a leaf that nobody signed: it must not pass for a sign of life.
+      if (leaf !== undefined) silence.see(leaf, walk.size() <= signedSize);
     }
   }
   const findings = [...walk.end(), ...silence.end(now)];
-  return { findings, bindings, size: walk.size(), notes: silence.notes, ...silence.figures() };
+  return { findings, bindings: bindings.known, notes: silence.notes, ...silence.figures() };
 }
 
-function addPins(leaf: MetaLeaf, book: PinBook): void {
-  for (const [name, value] of leaf.lines) {
-    if (name !== 'stream') continue;
-    const [origin, size, root] = value.split(' ') as [string, string, string];
-    const bytes = strictBase64(root ?? '');
-    if (bytes !== undefined) book.add({ origin, size: Number(size), root: bytes }, 'store');
-  }
+/**
+ * Collects what leaves pin and how each tree's records are read. A `settings` leaf holds from where its tree
+ * stands on: one that reaches back behind what is pinned would have signed records read in another way.
+ */
+function bindingWatch(book: PinBook) {
+  const known = new Map<string, BoundFrom[]>();
+  const pinnedSizes = new Map<string, number>();
+  return {
+    known,
+    /** False when the leaf cannot be one that we wrote. */
+    see(leaf: MetaLeaf): boolean {
+      for (const [name, value] of leaf.lines) {
+        if (name !== 'stream') continue;
+        const pin = parseCheckpoint(`${value.replaceAll(' ', '\n')}\n`);
+        const key = pin && parseStreamOrigin(pin.origin);
+        if (pin === undefined || key === undefined) return false;
+        book.add(pin, 'store');
+        pinnedSizes.set(streamKeyText(key), pin.size);
+      }
+      const binding = parseBinding(leaf);
+      if (leaf.kind === 'settings' && binding === undefined) return false;
+      if (binding === undefined) return true;
+      const [stream = ''] = binding.tree.split('/');
+      const isEarlier = binding.from < (pinnedSizes.get(binding.tree) ?? 0);
+      if (isEarlier || !canName(stream, binding.transport)) return false;
+      known.set(binding.tree, [...(known.get(binding.tree) ?? []), binding]);
+      return true;
+    },
+  };
 }
 
 function metaWalk(pins: readonly Pin[]) {
@@ -101,10 +129,11 @@ function metaWalk(pins: readonly Pin[]) {
 function silenceWatch() {
   const notes: string[] = [];
   let last: MetaLeaf | undefined;
+  let lastSigned: MetaLeaf | undefined;
   let longestSilenceMs = 0;
   return {
     notes,
-    see(leaf: MetaLeaf): void {
+    see(leaf: MetaLeaf, isSigned: boolean): void {
       if (last !== undefined && leaf.kind === 'start' && metaValue(leaf, 'after') === 'no-stop') {
         notes.push(
           `a run ended without a stop leaf after ${iso(last.time)}; the next began ${iso(leaf.time)}`,
@@ -117,11 +146,13 @@ function silenceWatch() {
         longestSilenceMs = Math.max(longestSilenceMs, leaf.time - last.time);
       }
       last = leaf;
+      if (isSigned) lastSigned = leaf;
     },
-    figures: () => ({ longestSilenceMs, lastTime: last?.time ?? 0 }),
+    figures: () => ({ isStopped: lastSigned?.kind === 'stop', longestSilenceMs }),
     end(now: number): Finding[] {
-      if (last === undefined || last.kind === 'stop' || now - last.time <= staleAfterMs) return [];
-      const detail = `no stop leaf, and the last word is of ${iso(last.time)}: a crash that was not followed by a start, or a cut tail`;
+      if (lastSigned === undefined || lastSigned.kind === 'stop') return [];
+      if (now - lastSigned.time <= staleAfterMs) return [];
+      const detail = `no stop leaf, and the last signed word is of ${iso(lastSigned.time)}: a crash that was not followed by a start, or a cut tail`;
       return [{ class: 'stale', tree: 'meta', detail }];
     },
   };

@@ -1,6 +1,6 @@
 import { type KwRecord, type StreamKey, streamKeyText } from '../../core/record.ts';
 import type { StoredRecord } from '../../store/positions.ts';
-import { leafHasher, type Transport, transports } from '../leaf.ts';
+import { canName, leafHasher, type Transport, transports } from '../leaf.ts';
 import type { BoundFrom } from '../settings.ts';
 import { appendLeaf, copyFrontier, emptyFrontier, type Frontier, frontierRoot } from '../tree.ts';
 import type { Finding } from './findings.ts';
@@ -11,7 +11,8 @@ import { addLeaf, addToSegment, isReordered, judgeSegment, newSegment, type Segm
 export interface TreeAudit {
   /** Returns false when the stored leaf is not that of the stored bytes. */
   add(stored: StoredRecord): boolean;
-  end(): { findings: Finding[]; root: Buffer; stored: number; pinned: number };
+  /** `isStopped`: the log ended in order, so that whatever nobody signed came afterwards. */
+  end(isStopped: boolean): { findings: Finding[]; root: Buffer; stored: number; pinned: number };
 }
 
 interface State {
@@ -60,8 +61,8 @@ export function createTreeAudit(key: StreamKey, transport: Transport, pins: read
       state.previous = record;
       return isSame;
     },
-    end: () => {
-      endTree(state, pins, pinned);
+    end: (isStopped) => {
+      endTree(state, pins, pinned, isStopped);
       const stored = state.frontier.size;
       return { findings: state.findings, root: frontierRoot(state.frontier), stored, pinned };
     },
@@ -70,6 +71,7 @@ export function createTreeAudit(key: StreamKey, transport: Transport, pins: read
 
 function meetPin(state: State, pin: Pin): void {
   if (isMet(pin, state.frontier)) {
+    if (pin.conflict !== undefined && state.broken === undefined) reportFork(state, pin);
     if (state.broken !== undefined) state.isResigned = true;
     else reportBytes(state);
   } else if (state.derived !== undefined && isMet(pin, state.derived) && state.broken === undefined) {
@@ -85,6 +87,17 @@ function meetPin(state: State, pin: Pin): void {
   }
   state.derived = undefined;
   state.segment = newSegment(state.frontier, undefined);
+}
+
+/** What is stored is one of two histories that claim this size. */
+function reportFork({ findings, tree, segment }: State, pin: Pin): void {
+  const detail = `two different roots are remembered for ${pin.size} records: somebody else signs with this key, or wrote a false pin`;
+  findings.push({
+    class: 'rewritten',
+    tree,
+    detail,
+    ...(segment.lastOffset === undefined ? {} : { offset: segment.lastOffset }),
+  });
 }
 
 function addOneMore({ segment, pin }: { segment: Segment; pin: Pin }, offset: bigint, leaf: Buffer): void {
@@ -106,7 +119,7 @@ function reportBytes(state: State): void {
   }
 }
 
-function endTree(state: State, pins: readonly Pin[], pinned: number): void {
+function endTree(state: State, pins: readonly Pin[], pinned: number, isStopped: boolean): void {
   const { broken, segment, frontier } = state;
   const common = { stored: frontier.size, pinnedMax: pinned, isResigned: state.isResigned };
   if (broken !== undefined) {
@@ -115,6 +128,8 @@ function endTree(state: State, pins: readonly Pin[], pinned: number): void {
   }
   const unreached = pins.find((p) => p.size > frontier.size);
   if (unreached !== undefined) {
+    // Cut right after a checkpoint: the last record left stands before it.
+    segment.lastOffset ??= state.previous?.offset;
     state.findings.push(
       judgeSegment(state.tree, state.transport, { segment, pin: unreached, ...common, isReached: false }),
     );
@@ -122,7 +137,10 @@ function endTree(state: State, pins: readonly Pin[], pinned: number): void {
   }
   // After the newest pin: nothing is signed, but a leaf must still be that of its bytes.
   reportBytes(state);
-  if (segment.doubles[0] !== undefined) {
+  if (isStopped && segment.firstOffset !== undefined) {
+    const detail = 'records stand after the last one that was signed when the log was closed in order';
+    state.findings.push({ class: 'inserted', tree: state.tree, offset: segment.firstOffset, detail });
+  } else if (segment.doubles[0] !== undefined) {
     const detail = 'a record stands where another one is, after the newest checkpoint';
     state.findings.push({ class: 'inserted', tree: state.tree, offset: segment.doubles[0], detail });
   }
@@ -132,14 +150,8 @@ function endTree(state: State, pins: readonly Pin[], pinned: number): void {
 export function transportOf(first: StoredRecord | undefined, bindings: readonly BoundFrom[]): Transport {
   const bound = bindings[0]?.transport;
   if (bound !== undefined) return bound;
-  const fitting = transports.find((t) => {
-    if (first === undefined) return false;
-    try {
-      return leafHasher(first.record, t)(first.record).equals(first.leaf);
-    } catch (error) {
-      if (error instanceof RangeError) return false;
-      throw error;
-    }
-  });
-  return fitting ?? 'file';
+  if (first === undefined) return 'file';
+  const { record, leaf } = first;
+  const fits = (t: Transport) => canName(record.stream, t) && leafHasher(record, t)(record).equals(leaf);
+  return transports.find(fits) ?? 'file';
 }

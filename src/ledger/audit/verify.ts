@@ -13,6 +13,7 @@ import { metaLeavesFrom } from '../../store/ledgerStore.ts';
 import { type StoredRecord, storedPositions } from '../../store/positions.ts';
 import { metaOrigin, parseStreamOrigin, streamOrigin } from '../checkpoint.ts';
 import { type LogIdentity, readIdentity } from '../keys.ts';
+import { canName } from '../leaf.ts';
 import type { BoundFrom } from '../settings.ts';
 import {
   compareSetAside,
@@ -31,7 +32,7 @@ import {
   worstFirst,
   worstVerdict,
 } from './findings.ts';
-import { auditMeta } from './metaLog.ts';
+import { auditMeta, type MetaAudit } from './metaLog.ts';
 import { createPinBook, type PinBook } from './pins.ts';
 import { addKept, auditSigned } from './signed.ts';
 import { createTreeAudit, transportOf } from './tree.ts';
@@ -67,7 +68,7 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
   const kept = options.since === undefined ? [] : addKept(options.since, identity, signed.publicKey, book);
   const metaPins = book.of(metaOrigin(identity.logId));
   const meta = await auditMeta(metaLeavesFrom(engine, 0), metaPins, book, now);
-  const trees = await auditTrees(options, identity, book, meta.bindings);
+  const trees = await auditTrees(options, identity, book, meta);
   const findings = worstFirst([...signed.findings, ...kept, ...meta.findings, ...trees.findings]);
   const verdict = worstVerdict(findings);
   return {
@@ -105,6 +106,7 @@ interface TreeContext {
   readonly registry: SourceRegistry;
   readonly bindings: readonly BoundFrom[];
   readonly totals: DerivedTotals | undefined;
+  readonly isStopped: boolean;
   readonly onRecords: (count: number) => void;
 }
 
@@ -112,7 +114,7 @@ async function auditTrees(
   options: VerifyOptions,
   identity: LogIdentity,
   book: PinBook,
-  bindings: ReadonlyMap<string, readonly BoundFrom[]>,
+  { bindings, isStopped }: MetaAudit,
 ): Promise<{ reports: TreeReport[]; findings: Finding[] }> {
   const { engine } = options;
   const totals = new Map((await derivedTotals(engine)).map((t) => [streamKeyText(t), t]));
@@ -133,12 +135,18 @@ async function auditTrees(
   let records = 0;
   try {
     for (const [name, key] of [...keys].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      if (!canName(key.stream, 'file')) {
+        const detail = 'rows of a stream whose name nothing of ours can have';
+        findings.push({ class: 'inserted', tree: name, detail });
+        continue;
+      }
       const audited = await auditOneTree(key, book.of(streamOrigin(identity.logId, key)), {
         engine,
         comparison,
         registry,
         bindings: bindings.get(name) ?? [],
         totals: totals.get(name),
+        isStopped,
         onRecords: (count) => {
           records += count;
           options.onProgress?.(records, total);
@@ -178,7 +186,7 @@ async function auditOneTree(
     page = next;
   }
   if (index === 0) await derived.page([], 0, new Set(), true);
-  const { findings, root, stored, pinned } = audit.end();
+  const { findings, root, stored, pinned } = audit.end(context.isStopped);
   findings.push(...derived.findings);
   const report: TreeReport = {
     ...key,

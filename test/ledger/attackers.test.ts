@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import { leafHash } from '../../src/ledger/leaf.ts';
+import type { Engine } from '../../src/store/client.ts';
+import { columns, lines, now, offsetOf, remove, removeRows, tree, update, verifyAfter } from './tampering.ts';
+
+const insertMeta = async (engine: Engine, kind: string, ...more: string[]) => {
+  const text = ['keywitness-meta/v1', `kind ${kind}`, `time ${new Date(now).toISOString()}`, ...more];
+  await engine.command(
+    `INSERT INTO kw.meta SELECT max(index) + 1, '${kind}', fromUnixTimestamp64Milli(${now}), '${text.join('\\n')}\\n' FROM kw.meta`,
+  );
+};
+const classes = (report: { findings: readonly { class: string; tree: string }[] }) =>
+  report.findings.map((f) => `${f.class} ${f.tree}`);
+/** A copy of a record and its event under another offset, with the leaf that belongs to them. */
+async function insertCopy(engine: Engine, from: number, offset: bigint): Promise<void> {
+  const key = { stream: 'audit.ndjson', partition: 0, epoch: 0 };
+  const value = Buffer.from(lines[from] ?? '');
+  const leaf = leafHash({ ...key, offset, timestamp: 0, key: null, headers: [], value }, 'file');
+  await engine.command(
+    `INSERT INTO kw.records (${columns}, offset) SELECT * REPLACE (unhex('${leaf.toString('hex')}') AS leaf), ${offset} FROM (SELECT ${columns} FROM kw.records WHERE offset = ${offsetOf(from)})`,
+  );
+  await engine.command(
+    `INSERT INTO kw.events SELECT * REPLACE (toUInt64(${offset}) AS offset) FROM (SELECT * FROM kw.events WHERE offset = ${offsetOf(from)})`,
+  );
+}
+
+describe('A1, who can only INSERT', () => {
+  it('is found when a record with a right leaf and a right event follows the orderly end', async () => {
+    const end = offsetOf(600);
+    const report = await verifyAfter((engine) => insertCopy(engine, 9, end));
+    expect(report).toMatchObject({ exit: 1, first: `inserted ${tree} ${end}` });
+    expect(report.exposure.unsignedRecords).toBe(1);
+  });
+
+  it('cannot have signed records read in another way by settings that reach back', async () => {
+    const settings = ['transport file', 'source vault', 'set cluster main', 'set host main'];
+    const report = await verifyAfter(async (engine) => {
+      await insertMeta(engine, 'settings', `tree ${tree}`, 'from 0', ...settings, 'set store other');
+      const other = (column: string) => `replaceAll(${column}, 'vault:main', 'vault:other') AS ${column}`;
+      const list = "arrayMap(o -> replaceAll(o, 'vault:main', 'vault:other'), objects) AS objects";
+      await engine.command(
+        `INSERT INTO kw.events SETTINGS insert_deduplicate = 0 SELECT * REPLACE (${other('object_id')}, ${other('actor_id')}, ${list}, 'other' AS object_store, 9 AS writer) FROM (SELECT * FROM kw.events)`,
+      );
+      await remove(engine, 'kw.events', 'writer != 9');
+    });
+    expect(report.exit).toBe(1);
+    expect(classes(report)).toContain('modified meta');
+    expect(classes(report)).toContain(`column-modified ${tree}`);
+  });
+
+  it('cannot blind the audit with a pin that is no number', async () => {
+    const report = await verifyAfter(async (engine) => {
+      const [row] = await engine.rows(
+        "SELECT any(origin) AS o FROM kw.checkpoints WHERE origin NOT LIKE '%/meta'",
+      );
+      await insertMeta(engine, 'heartbeat', `stream ${row?.o} x ${'A'.repeat(43)}=`);
+      await removeRows(engine, `offset = ${offsetOf(400)}`);
+    });
+    expect(report.exit).toBe(1);
+    expect(report.findings).toContainEqual(
+      expect.objectContaining({ class: 'deleted', tree, offset: offsetOf(400) - 1n }),
+    );
+    expect(report.exposure.unsignedRecords).toBe(0);
+  });
+
+  it('cannot pass off a log that went silent as one that was closed in order', async () => {
+    const report = await verifyAfter(
+      async (engine) => {
+        // The stop of the second sitting was never signed: as after a crash.
+        await remove(engine, 'kw.checkpoints', "size > 4 AND origin LIKE '%/meta'");
+      },
+      undefined,
+      (anchor) => anchor.filter((line) => !/\/meta 5 /.test(line)),
+    );
+    expect(report).toMatchObject({ exit: 2, first: 'stale meta -' });
+  });
+
+  it('is named when rows stand under a name no stream can have, or under no stream at all', async () => {
+    const moved = (table: string, stream: string) => (engine: Engine) =>
+      engine.command(
+        `INSERT INTO ${table} SELECT * REPLACE ('${stream}' AS stream) FROM (SELECT * FROM ${table} LIMIT 1)`,
+      );
+    const records = await verifyAfter(moved('kw.records', 'bad name'));
+    expect(records).toMatchObject({ exit: 1, first: 'inserted bad name/0/0 -' });
+    const events = await verifyAfter(moved('kw.events', 'a/b'));
+    expect(events).toMatchObject({ exit: 1, first: 'inserted a/b/0/0 -' });
+    const unknown = await verifyAfter(moved('kw.events', 'unknown'));
+    expect(unknown.exit).toBe(1);
+    expect(unknown.first).toMatch(/^event-inserted unknown\/0\/0 \d+$/);
+  });
+});
+
+describe('A2, who can change everything in the store', () => {
+  it('is found when all rows are gone, and when the tail is cut right after a checkpoint', async () => {
+    const all = await verifyAfter((engine) => removeRows(engine, '1'));
+    expect(all).toMatchObject({ exit: 2, first: `truncated ${tree} -` });
+    const half = await verifyAfter((engine) => removeRows(engine, `offset >= ${offsetOf(300)}`));
+    expect(half).toMatchObject({ exit: 2, first: `truncated ${tree} ${offsetOf(299)}` });
+  });
+
+  it('is found when kind or time of a row of the meta-log is not what its leaf says', async () => {
+    const kind = await verifyAfter((e) => update(e, 'kw.meta', "kind = 'gap'", 'index = 1'));
+    expect(kind).toMatchObject({ exit: 1, first: 'modified meta 1' });
+    const time = await verifyAfter((e) => update(e, 'kw.meta', 'made_at = made_at + 1', 'index = 1'));
+    expect(time).toMatchObject({ exit: 1, first: 'modified meta 1' });
+  });
+});
