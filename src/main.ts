@@ -2,10 +2,4 @@
 // Each embedded session holds a libuv thread (docs/store.md), and the pool's size is read before any code of ours runs.
 import { runCli } from './cli/cli.ts';
 
-// `keywitness … | head`: a reader that has seen enough is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
-});
-
 process.exitCode = await runCli(process.argv.slice(2));

@@ -1,3 +1,8 @@
+/** Below this a loop over the characters beats a call into the engine; most of our columns are short and ASCII. */
+const shortStringMax = 48;
+/** A flush of 10,000 records of 1.8 kB, with room to spare. */
+const keptBytesMax = 64 * 1024 * 1024;
+
 /**
  * ClickHouse RowBinary into one growing buffer: byte-exact and the fastest way into the embedded engine
  * (https://clickhouse.com/docs/interfaces/formats/RowBinary).
@@ -14,6 +19,13 @@ export class RowBinaryWriter {
   /** The bytes written so far: a view, valid until the next write. */
   bytes(): Buffer {
     return this.#buffer.subarray(0, this.#position);
+  }
+
+  /** Empties it and keeps its memory, unless one large block made it grow beyond use. */
+  clear(): void {
+    this.#position = 0;
+    this.rows = 0;
+    if (this.#buffer.length > keptBytesMax) this.#buffer = Buffer.allocUnsafe(1 << 20);
   }
 
   #room(bytes: number): void {
@@ -61,14 +73,27 @@ export class RowBinaryWriter {
   }
 
   string(value: string): void {
-    // 42 UTF-16 units are at most 126 UTF-8 bytes: the length fits one byte, so one pass is enough.
-    if (value.length <= 42) {
-      this.#room(127);
-      const written = this.#buffer.write(value, this.#position + 1);
-      this.#buffer[this.#position] = written;
-      this.#position += written + 1;
+    const length = value.length;
+    if (length > shortStringMax) {
+      this.#longString(value);
       return;
     }
+    this.#room(1 + shortStringMax);
+    const buffer = this.#buffer;
+    let position = this.#position;
+    buffer[position++] = length;
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code > 0x7f) {
+        this.#longString(value);
+        return;
+      }
+      buffer[position++] = code;
+    }
+    this.#position = position;
+  }
+
+  #longString(value: string): void {
     const bytes = Buffer.byteLength(value);
     this.length(bytes);
     this.#room(bytes);

@@ -16,24 +16,51 @@ import {
   streamColumns,
 } from './tables.ts';
 
-/**
- * Writes rows as one block named by its content: a retry of the same rows adds nothing
- * (the engine silently drops *other* rows under a used token, so the token must be the content).
- */
+/** Rows of one table, encoded as they come: no row outlives its encoding, so a flush leaves little to collect. */
+export interface RowBlock<Row> {
+  add(row: Row): void;
+  rows(): number;
+  /**
+   * Writes them as one block named by its content: a retry of the same rows adds nothing. The
+   * engine silently drops *other* rows under a used token, so the token must be the content.
+   */
+  write(engine: Engine): Promise<void>;
+}
+
+function rowBlock<Row>(table: string, columns: readonly Column<Row>[]): RowBlock<Row> {
+  const out = spare.pop() ?? new RowBinaryWriter();
+  return {
+    add(row) {
+      for (const column of columns) column.write(out, row);
+      out.rows++;
+    },
+    rows: () => out.rows,
+    async write(engine) {
+      if (out.rows > 0) {
+        const token = createHash('sha256').update(table).update(out.bytes()).digest('hex');
+        await engine.insert(table, columns, out, token);
+      }
+      out.clear();
+      if (spare.length < spareMax) spare.push(out);
+    },
+  };
+}
+
+/** Encoders of written blocks, to be filled again: a flush needs tens of megabytes, again and again. */
+const spare: RowBinaryWriter[] = [];
+const spareMax = 3;
+
+export const eventBlock = (): RowBlock<StoredEvent> => rowBlock('kw.events', eventColumns);
+
 export async function writeRows<Row>(
   engine: Engine,
   table: string,
   columns: readonly Column<Row>[],
   rows: readonly Row[],
 ): Promise<void> {
-  if (rows.length === 0) return;
-  const out = new RowBinaryWriter();
-  for (const row of rows) {
-    for (const column of columns) column.write(out, row);
-  }
-  out.rows = rows.length;
-  const token = createHash('sha256').update(table).update(out.bytes()).digest('hex');
-  await engine.insert(table, columns, out, token);
+  const block = rowBlock(table, columns);
+  for (const row of rows) block.add(row);
+  await block.write(engine);
 }
 
 export const writeRecords = (engine: Engine, rows: readonly RecordRow[]): Promise<void> =>
