@@ -98,6 +98,28 @@ describe('A2, who can change everything in the store', () => {
     expect(half).toMatchObject({ exit: 2, first: `truncated ${tree} ${offsetOf(299)}` });
   });
 
+  it('is found when bytes lie behind a null, or flags and seal say what nobody wrote', async () => {
+    const at = offsetOf(200);
+    for (const set of ["key = 'k'", 'flags = flags + 4', 'sealed = 1']) {
+      const report = await verifyAfter((e) => update(e, 'kw.records', set, `offset = ${at}`));
+      expect(report, set).toMatchObject({ exit: 1, first: `modified ${tree} ${at}` });
+    }
+  });
+
+  it('is found when a column of events was given a type that loses what was in it, or is gone', async () => {
+    const alter = (change: string) => (engine: Engine) =>
+      engine.command(`ALTER TABLE kw.events ${change} SETTINGS mutations_sync = 2`);
+    for (const [column, change] of [
+      ['session_start', 'MODIFY COLUMN session_start Date32'],
+      ['record_bytes', 'MODIFY COLUMN record_bytes UInt8'],
+      ['client_id', 'DROP COLUMN client_id'],
+    ] as const) {
+      const report = await verifyAfter(alter(change));
+      expect(report, change).toMatchObject({ exit: 1, first: 'column-modified  -' });
+      expect(report.findings[0]?.detail).toContain(column);
+    }
+  });
+
   it('is found when kind or time of a row of the meta-log is not what its leaf says', async () => {
     const kind = await verifyAfter((e) => update(e, 'kw.meta', "kind = 'gap'", 'index = 1'));
     expect(kind).toMatchObject({ exit: 1, first: 'modified meta 1' });

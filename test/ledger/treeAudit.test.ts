@@ -39,7 +39,7 @@ function pinsAt(rows: readonly Row[], sizes: readonly number[]): Pin[] {
 
 function audit(rows: readonly Row[], pins: readonly Pin[], transport: Transport) {
   const tree = createTreeAudit(key, transport, pins);
-  for (const { record, leaf } of rows) tree.add({ record, leaf, ingestedAt: 0 });
+  for (const { record, leaf } of rows) tree.add({ record, leaf, ingestedAt: 0, isAsWritten: true });
   return tree.end(false).findings;
 }
 

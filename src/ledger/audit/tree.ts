@@ -9,7 +9,7 @@ import { addLeaf, addToSegment, isReordered, judgeSegment, newSegment, type Segm
 
 /** Derives one tree again from the bytes, record by record, and holds it against every pin. */
 export interface TreeAudit {
-  /** Returns false when the stored leaf is not that of the stored bytes. */
+  /** Returns false when the stored leaf is not that of the stored row. */
   add(stored: StoredRecord): boolean;
   /** `isStopped`: the log ended in order, so that whatever nobody signed came afterwards. */
   end(isStopped: boolean): { findings: Finding[]; root: Buffer; stored: number; pinned: number };
@@ -45,9 +45,9 @@ export function createTreeAudit(key: StreamKey, transport: Transport, pins: read
   const pinAt = pinWalk(pins);
   const pinned = pins.at(-1)?.size ?? 0;
   return {
-    add({ record, leaf }) {
+    add({ record, leaf, isAsWritten }) {
       const derived = hasher(record);
-      const isSame = derived.equals(leaf);
+      const isSame = derived.equals(leaf) && isAsWritten;
       if (!isSame) state.derived ??= copyFrontier(state.frontier);
       if (state.segment.firstOffset === undefined) {
         state.segment = newSegment(state.frontier, record.offset);

@@ -131,7 +131,7 @@ async function auditTrees(
   const registry = await loadSources();
   const comparison = await openEventComparison(engine);
   const reports: TreeReport[] = [];
-  const findings: Finding[] = [];
+  const findings: Finding[] = foreignColumnsFound(comparison.foreign);
   let records = 0;
   try {
     for (const [name, key] of [...keys].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -159,6 +159,12 @@ async function auditTrees(
     await comparison.close();
   }
   return { reports, findings };
+}
+
+function foreignColumnsFound(names: readonly string[]): Finding[] {
+  if (names.length === 0) return [];
+  const detail = `columns of kw.events are gone or of another type, so none could be compared: ${names.join(', ')}`;
+  return [{ class: 'column-modified', tree: '', detail }];
 }
 
 async function auditOneTree(
