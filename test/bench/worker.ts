@@ -3,16 +3,21 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runService } from '../../src/app/service.ts';
-import { loadConfig } from '../../src/config/config.ts';
-import { systemClock } from '../../src/core/clock.ts';
 import { packageRoot } from '../../src/core/packageRoot.ts';
-import { flushRecordsMax } from '../../src/intake/intake.ts';
-import { openEmbedded } from '../../src/store/client.ts';
-import { createTelemetry } from '../../src/telemetry/telemetry.ts';
 import { freePort } from '../support/kafkaProcess.ts';
 import { naiveRow, openNaiveStore } from './naive.ts';
 import { client } from './world.ts';
+
+/** What users run: the built program, not its source through a loader that wraps every function. */
+const built = <T>(module: string): Promise<T> =>
+  import(join(packageRoot, 'dist', `${module}.js`)) as Promise<T>;
+const { runService } = await built<typeof import('../../src/app/service.ts')>('app/service');
+const { loadConfig } = await built<typeof import('../../src/config/config.ts')>('config/config');
+const { systemClock } = await built<typeof import('../../src/core/clock.ts')>('core/clock');
+const { flushRecordsMax } = await built<typeof import('../../src/intake/intake.ts')>('intake/intake');
+const { openEmbedded } = await built<typeof import('../../src/store/client.ts')>('store/client');
+const { createTelemetry } =
+  await built<typeof import('../../src/telemetry/telemetry.ts')>('telemetry/telemetry');
 
 const [variant = '', brokerList = '', topic = '', countText = '0'] = process.argv.slice(2);
 const brokers = brokerList.split(',');
