@@ -33,6 +33,7 @@ import type { Engine } from './store/client.ts';
 import { openLedgerStore } from './store/ledgerStore.ts';
 import { lockDataDir } from './store/lock.ts';
 import { migrate } from './store/migrate.ts';
+import { storedPositions } from './store/positions.ts';
 import { openStreamBook } from './store/streamBook.ts';
 
 export interface AppOptions {
@@ -205,7 +206,13 @@ async function start(engine: Engine, { options, catalog, rules, release }: Parts
       createAccessReview({ engine, dataDir, anchorFile, catalog, period, now: clock.now() }),
     checkpoint: () => ledger.heartbeat(facts()),
     troubles,
-    close: () => end(() => ledger.stop(facts())),
+    // What a failed flush left stored and in no tree is mended by the next start; a `stop` leaf would deny it.
+    close: () =>
+      end(async () => {
+        const positions = await storedPositions(engine);
+        const isAccounted = positions.every((p) => p.count === ledger.size(p));
+        await (isAccounted ? ledger.stop(facts()) : ledger.abandon());
+      }),
     abandon: () => end(() => ledger.abandon()),
   };
 }

@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import { KeywitnessError } from '../core/errors.ts';
-import { metaOrigin } from '../ledger/checkpoint.ts';
-import { openLedgerStore } from '../store/ledgerStore.ts';
+import { newestCheckpoint } from '../ledger/audit/prove.ts';
 import { dataOption } from './dataOption.ts';
 import { processTerminal } from './output.ts';
 import { requireIdentity, withStore } from './withStore.ts';
@@ -16,11 +15,7 @@ export function checkpointCommand(): Command {
     )
     .action(async ({ data }: { data: string }) => {
       const terminal = processTerminal();
-      const note = await withStore(data, async (engine) => {
-        const origin = metaOrigin(requireIdentity(data).logId);
-        const newest = await openLedgerStore(engine).lastCheckpoints();
-        return newest.find((c) => c.origin === origin)?.note;
-      });
+      const note = await withStore(data, (engine) => newestCheckpoint(engine, requireIdentity(data)));
       if (note === undefined) {
         throw new KeywitnessError(
           'KW_DATA_MISSING',

@@ -58,6 +58,11 @@ function runOffline(flags: VerifyFlags, terminal: Terminal): number {
     results.map(({ path, verdict }) => ({ path, verdict })),
     ['path', 'verdict'],
   );
+  if (keys === undefined) {
+    terminal.err.write(
+      'The keys came with what was checked: it agrees with itself. Give the log’s own key with --keys.\n',
+    );
+  }
   for (const r of results) if (r.detail !== '') terminal.err.write(`${r.path}: ${r.detail}\n`);
   const exits = results.map((r) => offlineExits[r.verdict]).filter((e) => e !== 0);
   return exits.length === 0 ? 0 : Math.min(...exits);

@@ -61,7 +61,10 @@ function parseLine(fields: readonly string[], line: number): AnchorEntry {
   const [, timeText, origin, size, root, signature] = fields as readonly string[];
   const time = Date.parse(timeText ?? '');
   const checkpoint = parseCheckpoint(`${origin}\n${size}\n${root}\n`);
-  if (fields.length !== 6 || Number.isNaN(time) || !checkpoint) return { kind: 'unreadable', line };
+  // Key id and Ed25519 signature: shorter is a line torn by a crash, not a forgery.
+  const isWhole = strictBase64(signature ?? '')?.length === 4 + 64;
+  if (fields.length !== 6 || Number.isNaN(time) || !checkpoint || !isWhole)
+    return { kind: 'unreadable', line };
   const note = `${checkpointText(checkpoint)}\n— ${checkpoint.origin} ${signature}\n`;
   return { kind: 'checkpoint', line, time, note, ...checkpoint };
 }

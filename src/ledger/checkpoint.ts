@@ -1,5 +1,5 @@
 import type { StreamKey } from '../core/record.ts';
-import { strictBase64 } from './note.ts';
+import { noteVerifier, openNote, strictBase64 } from './note.ts';
 
 /** A checkpoint: the text of C2SP tlog-checkpoint, signed as a note by the key whose name is the origin. */
 export interface Checkpoint {
@@ -30,6 +30,12 @@ export function parseStreamOrigin(origin: string): (StreamKey & { readonly logId
 
 export function checkpointText(c: Checkpoint): string {
   return `${c.origin}\n${c.size}\n${c.root.toString('base64')}\n`;
+}
+
+/** Does this note hold exactly this checkpoint, signed by this key under the checkpoint's origin? */
+export function isSignedCheckpoint(note: string, checkpoint: Checkpoint, publicKey: Buffer): boolean {
+  const opened = openNote(note, [noteVerifier(checkpoint.origin, publicKey)]);
+  return opened.kind === 'ok' && opened.text === checkpointText(checkpoint);
 }
 
 /** Reads a note's text as a checkpoint; extension lines are allowed and ignored. */

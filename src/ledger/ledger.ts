@@ -75,7 +75,7 @@ export class Ledger {
    */
   static async open(options: LedgerOptions): Promise<Ledger> {
     const { store, keys, anchorFile } = options;
-    const signed = await signedBefore(store, anchorFile, keys.logId);
+    const signed = await signedBefore(store, anchorFile, keys);
     const meta = await rebuildMeta(store, keys.logId, signed);
     if (meta.contradicts) {
       throw new KeywitnessError(

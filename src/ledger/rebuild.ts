@@ -1,9 +1,16 @@
 import { type StreamKey, streamKeyText } from '../core/record.ts';
-import { readAnchor } from './anchor.ts';
-import { type Checkpoint, metaOrigin, parseStreamOrigin, streamOrigin } from './checkpoint.ts';
+import { type AnchorLine, readAnchor } from './anchor.ts';
+import {
+  type Checkpoint,
+  isSignedCheckpoint,
+  metaOrigin,
+  parseStreamOrigin,
+  streamOrigin,
+} from './checkpoint.ts';
+import type { LogIdentity } from './keys.ts';
 import { leafHashOfText } from './leaf.ts';
 import { type MetaLeaf, parseMeta } from './meta.ts';
-import type { LedgerStore } from './ports.ts';
+import type { CheckpointRow, LedgerStore } from './ports.ts';
 import { type BoundFrom, parseBinding } from './settings.ts';
 import { appendLeaf, emptyFrontier, type Frontier, frontierRoot } from './tree.ts';
 
@@ -31,21 +38,36 @@ export interface MetaState {
   last: MetaLeaf | undefined;
 }
 
-/** The newest checkpoint of every origin that anyone remembers: the store's own table or the anchor. */
+/** A checkpoint that is remembered; `isOurs` = its signature holds. */
+export interface Remembered extends Checkpoint {
+  readonly isOurs: boolean;
+}
+
+/**
+ * The newest checkpoint of every origin that anyone remembers: the store's own table or the anchor. One that we
+ * did not sign is kept as such: it may stand in front of one that we did, so nothing can be said to continue it.
+ */
 export async function signedBefore(
   store: LedgerStore,
   anchor: string,
-  logId: string,
-): Promise<Map<string, Checkpoint>> {
-  const newest = new Map<string, Checkpoint>();
-  const remember = (c: Checkpoint) => {
-    const known = newest.get(c.origin);
-    if (known === undefined || c.size > known.size) newest.set(c.origin, c);
+  { logId, publicKey }: LogIdentity,
+): Promise<Map<string, Remembered>> {
+  const newest = new Map<string, Remembered>();
+  const remember = ({ origin, size, root, note }: CheckpointRow | AnchorLine) => {
+    // Rows of an origin that is none of ours say nothing; `verify` names them.
+    if (origin !== metaOrigin(logId) && parseStreamOrigin(origin)?.logId !== logId) return;
+    const known = newest.get(origin);
+    // Of two of one size the anchor's counts, which comes second.
+    if (known !== undefined && (size < known.size || (size === known.size && !known.isOurs))) return;
+    newest.set(origin, {
+      origin,
+      size,
+      root,
+      isOurs: isSignedCheckpoint(note, { origin, size, root }, publicKey),
+    });
   };
   for (const row of await store.lastCheckpoints()) remember(row);
-  for await (const entry of readAnchor(anchor, logId)) {
-    if (entry.kind === 'checkpoint') remember({ origin: entry.origin, size: entry.size, root: entry.root });
-  }
+  for await (const entry of readAnchor(anchor, logId)) if (entry.kind === 'checkpoint') remember(entry);
   return newest;
 }
 
@@ -53,7 +75,7 @@ export async function signedBefore(
 export async function rebuildMeta(
   store: LedgerStore,
   logId: string,
-  signed: ReadonlyMap<string, Checkpoint>,
+  signed: ReadonlyMap<string, Remembered>,
 ): Promise<MetaState & { readonly contradicts: boolean }> {
   const state: MetaState = {
     frontier: emptyFrontier(),
@@ -63,14 +85,16 @@ export async function rebuildMeta(
     last: undefined,
   };
   const check = continuation(signed.get(metaOrigin(logId)));
+  let isInOrder = true;
   for await (const page of store.metaLeaves(0)) {
     for (const leaf of page) {
+      isInOrder &&= leaf.index === state.frontier.size;
       appendLeaf(state.frontier, leafHashOfText(leaf.text));
       check.see(state.frontier);
       noteMeta(state, leaf.text);
     }
   }
-  return { ...state, contradicts: !check.holds() };
+  return { ...state, contradicts: !isInOrder || !check.holds() };
 }
 
 /** Adds what one meta leaf says to the state. */
@@ -92,7 +116,7 @@ export function noteMeta(state: MetaState, text: Buffer): void {
 export async function rebuildTrees(
   store: LedgerStore,
   logId: string,
-  signed: ReadonlyMap<string, Checkpoint>,
+  signed: ReadonlyMap<string, Remembered>,
   meta: MetaState,
 ): Promise<Map<string, LiveTree>> {
   const trees = new Map<string, LiveTree>();
@@ -109,7 +133,9 @@ export async function rebuildTrees(
     // A file that was read to its end stays ended until it grows.
     const isFile = meta.bindings.get(streamKeyText(key))?.transport === 'file';
     tree.isEnded = isFile && tree.pinnedSize === tree.frontier.size;
-    tree.isBroken = !check.holds();
+    // After an orderly end every record is pinned: one more was slipped in, and must not be signed as ours.
+    const isLonger = meta.last?.kind === 'stop' && tree.frontier.size > Math.max(0, tree.pinnedSize);
+    tree.isBroken = isLonger || !check.holds();
     trees.set(streamKeyText(key), tree);
   }
   for (const origin of signed.keys()) {
@@ -133,11 +159,11 @@ export function newTree(logId: string, { stream, partition, epoch }: StreamKey):
   };
 }
 
-function continuation(signed: Checkpoint | undefined): { see(f: Frontier): void; holds(): boolean } {
-  let met = signed === undefined || signed.size === 0;
+function continuation(signed: Remembered | undefined): { see(f: Frontier): void; holds(): boolean } {
+  let met = signed === undefined || (signed.isOurs && signed.size === 0);
   return {
     see: (f) => {
-      if (signed !== undefined && f.size === signed.size) met = frontierRoot(f).equals(signed.root);
+      if (signed?.isOurs && f.size === signed.size) met = frontierRoot(f).equals(signed.root);
     },
     holds: () => met,
   };

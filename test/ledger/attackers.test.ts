@@ -1,7 +1,26 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { newestCheckpoint, proveEvent } from '../../src/ledger/audit/prove.ts';
+import { verifyStore } from '../../src/ledger/audit/verify.ts';
+import { type LogIdentity, readIdentity } from '../../src/ledger/keys.ts';
 import { leafHash } from '../../src/ledger/leaf.ts';
+import { defaultStreamSettings } from '../../src/sources/source.ts';
 import type { Engine } from '../../src/store/client.ts';
-import { columns, lines, now, offsetOf, remove, removeRows, tree, update, verifyAfter } from './tampering.ts';
+import {
+  base,
+  columns,
+  fileOf,
+  lines,
+  now,
+  offsetOf,
+  openAt,
+  remove,
+  removeRows,
+  storeOf,
+  tree,
+  update,
+  verifyAfter,
+} from './tampering.ts';
 
 const insertMeta = async (engine: Engine, kind: string, ...more: string[]) => {
   const text = ['keywitness-meta/v1', `kind ${kind}`, `time ${new Date(now).toISOString()}`, ...more];
@@ -75,6 +94,20 @@ describe('A1, who can only INSERT', () => {
     expect(report).toMatchObject({ exit: 2, first: 'stale meta -' });
   });
 
+  it('cannot have a checkpoint given out that nobody signed', async () => {
+    await verifyAfter(async (engine, dir) => {
+      const identity = readIdentity(join(dir, 'data')) as LogIdentity;
+      const ref = { stream: 'audit.ndjson', partition: 0, epoch: 0, offset: 0n, idx: 0 };
+      expect(await newestCheckpoint(engine, identity)).toMatch(/\/meta\n5\n/);
+      await expect(proveEvent(engine, identity, ref)).resolves.toBeInstanceOf(Map);
+      await engine.command(
+        'INSERT INTO kw.checkpoints SELECT * REPLACE (made_at + 1 AS made_at, upper(note) AS note) FROM kw.checkpoints',
+      );
+      await expect(newestCheckpoint(engine, identity)).rejects.toMatchObject({ code: 'KW_LEDGER_BROKEN' });
+      await expect(proveEvent(engine, identity, ref)).rejects.toMatchObject({ code: 'KW_LEDGER_BROKEN' });
+    });
+  });
+
   it('is named when rows stand under a name no stream can have, or under no stream at all', async () => {
     const moved = (table: string, stream: string) => (engine: Engine) =>
       engine.command(
@@ -87,6 +120,26 @@ describe('A1, who can only INSERT', () => {
     const unknown = await verifyAfter(moved('kw.events', 'unknown'));
     expect(unknown.exit).toBe(1);
     expect(unknown.first).toMatch(/^event-inserted unknown\/0\/0 \d+$/);
+  });
+});
+
+describe('an end with a record in the store that is in no tree', () => {
+  it('claims no order, so that the next start mends it and nobody is accused', async () => {
+    const dir = join(base, '../half-way');
+    const app = await openAt(dir);
+    await app.ingestFile(fileOf(dir, 300), { source: 'vault', settings: defaultStreamSettings, asOf: 0 });
+    await insertCopy(app.engine, 9, offsetOf(300));
+    await app.close();
+    const kinds = async (engine: Engine) =>
+      (await engine.rows('SELECT kind FROM kw.meta ORDER BY index')).map((r) => r.kind);
+    const again = await openAt(dir);
+    expect(await kinds(again.engine)).toEqual(['start', 'settings', 'start']);
+    await again.close();
+    const engine = await storeOf(dir);
+    expect(await kinds(engine)).toEqual(['start', 'settings', 'start', 'stop']);
+    const [dataDir, anchorFile] = [join(dir, 'data'), join(dir, 'data.anchor')];
+    expect(await verifyStore({ engine, dataDir, anchorFile, now })).toMatchObject({ exit: 0 });
+    await engine.close();
   });
 });
 

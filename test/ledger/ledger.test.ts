@@ -204,6 +204,53 @@ describe('the ledger', () => {
     await expect(open(store)).rejects.toMatchObject({ code: 'KW_LEDGER_BROKEN' });
   });
 
+  it('does not sign what a checkpoint nobody signed would vouch for', async () => {
+    const { state, store } = memoryStore();
+    const ledger = await open(store);
+    state.leaves.push(leaf(0), leaf(1));
+    ledger.extend(key, state.leaves);
+    await ledger.stop();
+    state.leaves[1] = leaf(9);
+    const signed = state.checkpoints.find((c) => c.origin === streamOrigin(ledger.logId, key));
+    state.checkpoints.push({ ...(signed as CheckpointRow), root: rootOf(state.leaves) });
+    rmSync(anchorFile());
+    const changed = await open(store);
+    expect(changed.broken()).toEqual([key]);
+    await changed.stop();
+  });
+
+  it('does not sign a record that was slipped in after the orderly end', async () => {
+    const { state, store } = memoryStore();
+    const ledger = await open(store);
+    state.leaves.push(leaf(0));
+    ledger.extend(key, state.leaves);
+    await ledger.stop();
+    state.leaves.push(leaf(1));
+    const longer = await open(store);
+    expect(longer.broken()).toEqual([key]);
+    await longer.stop();
+  });
+
+  it('signs what was stored and not yet signed when a crash came', async () => {
+    const { state, store } = memoryStore();
+    const ledger = await open(store);
+    await ledger.start();
+    state.leaves.push(leaf(0), leaf(1));
+    await ledger.abandon();
+    const again = await open(store);
+    expect([again.broken(), again.size(key)]).toEqual([[], 2]);
+    await again.stop();
+  });
+
+  it('refuses to continue a meta-log with a leaf that stands at no index of its own', async () => {
+    const { state, store } = memoryStore();
+    const ledger = await open(store);
+    await ledger.stop();
+    const [stop] = state.meta;
+    state.meta.push({ ...(stop as MetaRow), index: 7 });
+    await expect(open(store)).rejects.toMatchObject({ code: 'KW_LEDGER_BROKEN' });
+  });
+
   it('refuses the same stream name by another transport', async () => {
     const { store } = memoryStore();
     const ledger = await open(store);
@@ -255,6 +302,18 @@ describe('the signing key', () => {
 });
 
 describe('the anchor file', () => {
+  it('takes a line torn anywhere for torn, never for a forgery', async () => {
+    const { store } = memoryStore();
+    const ledger = await open(store);
+    await ledger.stop();
+    const [keyLine, line = ''] = readFileSync(anchorFile(), 'utf8').split('\n');
+    for (let length = 18; length < line.length; length += 1) {
+      writeFileSync(anchorFile(), `${keyLine}\n${line}\n${line.slice(0, length)}\n`);
+      const kinds = (await anchorOf(ledger.logId)).map((e) => e.kind);
+      expect(kinds, `cut after ${length}`).toEqual(['key', 'checkpoint', 'unreadable']);
+    }
+  });
+
   it('survives a torn line, and ignores the lines of other logs', async () => {
     const { store } = memoryStore();
     const ledger = await open(store);

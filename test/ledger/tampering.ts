@@ -36,19 +36,27 @@ writeFileSync(
 );
 export const storeOf = (dir: string) => openEmbedded(join(dir, 'data', 'store'));
 
-export async function ingest(dir: string, count: number): Promise<void> {
+/** The first lines as a file. */
+export function fileOf(dir: string, count: number): string {
   mkdirSync(dir, { recursive: true });
   const file = join(dir, 'audit.ndjson');
   writeFileSync(file, `${lines.slice(0, count).join('\n')}\n`);
-  const app = await openApp({
+  return file;
+}
+
+export const openAt = (dir: string) =>
+  openApp({
     dataDir: join(dir, 'data'),
     anchorFile: join(dir, 'data.anchor'),
     ruleFolders: [rules],
     clock,
     openStore: () => storeOf(dir),
   });
+
+async function ingest(dir: string, count: number): Promise<void> {
+  const app = await openAt(dir);
   now += 60_000;
-  await app.ingestFile(file, { source: 'vault', settings: defaultStreamSettings, asOf: 0 });
+  await app.ingestFile(fileOf(dir, count), { source: 'vault', settings: defaultStreamSettings, asOf: 0 });
   await app.close();
 }
 

@@ -9,7 +9,7 @@ import {
   type SignedCheckpointRow,
 } from '../../store/ledgerStore.ts';
 import { recordAt } from '../../store/positions.ts';
-import { metaOrigin, streamOrigin } from '../checkpoint.ts';
+import { isSignedCheckpoint, metaOrigin, streamOrigin } from '../checkpoint.ts';
 import type { LogIdentity } from '../keys.ts';
 import { leafHashOfText, leafText, type Transport } from '../leaf.ts';
 import { parseMeta } from '../meta.ts';
@@ -42,6 +42,8 @@ export async function proveEvent(engine: Engine, identity: LogIdentity, ref: Eve
       `${eventRefText(ref)} is stored and not signed yet: the next heartbeat or orderly end signs it. Run this again then.`,
     );
   }
+  for (const c of [checkpoint, meta])
+    if (!isSignedCheckpoint(c.note, c, identity.publicKey)) broken(c.origin);
   const pinned = await findPin(engine, ref, checkpoint);
   const text = leafText(stored.record, pinned.transport ?? transportOf(stored, []));
   const event = await proofOf(leafPages(leavesOf(engine, ref)), { text, index, checkpoint });
@@ -60,6 +62,14 @@ export async function proveEvent(engine: Engine, identity: LogIdentity, ref: Eve
     ['event.tlog-proof', Buffer.from(event)],
     ['meta.tlog-proof', Buffer.from(metaProof)],
   ]);
+}
+
+/** The newest signed checkpoint of the meta-log; undefined before the first. @throws KW_LEDGER_BROKEN */
+export async function newestCheckpoint(engine: Engine, identity: LogIdentity): Promise<string | undefined> {
+  const origin = metaOrigin(identity.logId);
+  const newest = (await openLedgerStore(engine).lastCheckpoints()).find((c) => c.origin === origin);
+  if (newest !== undefined && !isSignedCheckpoint(newest.note, newest, identity.publicKey)) broken(origin);
+  return newest?.note;
 }
 
 interface Proved {
@@ -82,7 +92,7 @@ function broken(origin: string, cause?: unknown): never {
   if (cause !== undefined && !(cause instanceof RangeError)) throw cause;
   throw new KeywitnessError(
     'KW_LEDGER_BROKEN',
-    `What is stored of ${origin} does not lead to its signed root, so nothing was written. Run \`keywitness verify\`.`,
+    `What is stored of ${origin} does not lead to a root that this log signed, so nothing was given out. Run \`keywitness verify\`.`,
   );
 }
 
