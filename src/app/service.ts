@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { openApp } from '../app.ts';
 import type { Config, StreamConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
@@ -7,7 +6,7 @@ import { createOwnerLookup } from '../enrich/objects.ts';
 import { httpIntake } from '../intake/http.ts';
 import type { Intake } from '../intake/intake.ts';
 import { startKafka } from '../intake/kafka.ts';
-import { listen } from '../intake/listen.ts';
+import { listen, readPem } from '../intake/listen.ts';
 import { loadSources, type SourceRegistry, sourceNamed } from '../sources/registry.ts';
 import { defaultStreamSettings } from '../sources/source.ts';
 import type { Engine } from '../store/client.ts';
@@ -160,12 +159,7 @@ function kafkaOptions(
   kafka: NonNullable<Config['kafka']>,
 ): Parameters<typeof startKafka>[0] {
   const { ssl, sasl } = kafka;
-  const tls =
-    ssl === undefined || ssl === true
-      ? ssl
-      : ssl.ca === undefined
-        ? true
-        : { ca: readFileSync(ssl.ca, 'utf8') };
+  const tls = typeof ssl === 'object' ? { ca: readPem(ssl.ca) } : ssl;
   return {
     cluster,
     brokers: kafka.brokers,

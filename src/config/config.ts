@@ -42,8 +42,8 @@ interface KafkaConfig {
   readonly brokers: readonly string[];
   readonly groupId: string;
   readonly topics: readonly StreamConfig[];
-  /** Paths of PEM files, or true for the system's authorities. */
-  readonly ssl?: true | { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  /** Path of a PEM file, or true for the system's authorities. */
+  readonly ssl?: true | { readonly ca: string };
   readonly sasl?: {
     readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
     readonly username: string;
@@ -67,7 +67,6 @@ export interface Config {
     readonly url: string;
     readonly user: string;
     readonly password: Secret;
-    readonly database: string;
   };
   readonly http?: Listen & {
     readonly streams: readonly (StreamConfig & { readonly tokens: readonly string[] })[];
@@ -97,6 +96,7 @@ const validate = compileSchema<ConfigDocument>(configSchema);
 
 /** Health and metrics: on loopback, on a port that no well-known service has. */
 const listenDefault = '127.0.0.1:9473';
+const clusterDefault = 'main';
 
 /** The configuration, or all that is wrong with it and where. */
 export function parseConfig(
@@ -113,11 +113,12 @@ export function parseConfig(
   const folder = dirname(resolve(file));
   const value = substitute(yaml.value ?? {}, { env: options.env ?? process.env, folder, say });
   if (!validate(value)) return wrong([...found, ...schemaDiagnostics(yaml, validate.errors ?? [])]);
-  found.push(...sourceChecks(value, yaml, options.sources));
+  found.push(...streamChecks(value, yaml, options.sources), ...urlChecks(value, yaml));
   const listening = listenChecks(value, yaml);
   const diagnostics = [...found, ...listening];
   if (diagnostics.length > 0) return { diagnostics, isListenOnly: found.length === 0 };
-  return { config: configOf(value, file, folder), diagnostics, isListenOnly: false };
+  const config = configOf(value, file, folder, options.env ?? process.env);
+  return { config, diagnostics, isListenOnly: false };
 }
 
 /** Reads and checks a configuration file. Throws KW_CONFIG, or KW_LISTEN when only an address is wrong. */
@@ -135,23 +136,50 @@ export function loadConfig(path: string, options: ConfigOptions = {}): Config {
   throw new KeywitnessError(isListenOnly ? 'KW_LISTEN' : 'KW_CONFIG', `\n${diagnosticsText(diagnostics)}`);
 }
 
-function sourceChecks(
+/** Names of sources and zones that exist, and one name for one stream: a second would be read as the first. */
+function streamChecks(
   document: ConfigDocument,
   yaml: PositionedYaml,
   sources: readonly string[] | undefined,
 ): Diagnostic[] {
-  if (!sources) return [];
   const lists = [
-    ['kafka', 'topics', document.kafka?.topics ?? []],
-    ['http', 'streams', document.http?.streams ?? []],
+    ['kafka', 'topics', document.kafka?.topics ?? [], `${document.cluster ?? clusterDefault}.`],
+    ['http', 'streams', document.http?.streams ?? [], ''],
   ] as const;
-  return lists.flatMap(([section, key, streams]) =>
-    streams.flatMap(({ source }, i) => {
-      if (source === undefined || sources.includes(source)) return [];
-      const message = `there is no source \`${source}\`${didYouMean(source, sources)}`;
-      return [yaml.diagnostic([section, key, i, 'source'], message)];
+  const names = new Set<string>();
+  return lists.flatMap(([section, key, streams, prefix]) =>
+    streams.flatMap(({ name, source, zone }, i) => {
+      const at = (what: string, message: string) => yaml.diagnostic([section, key, i, what], message);
+      const out: Diagnostic[] = [];
+      const stream = `${prefix}${name}`;
+      if (names.has(stream)) out.push(at('name', `there are two streams \`${stream}\``));
+      names.add(stream);
+      if (source !== undefined && sources?.includes(source) === false)
+        out.push(at('source', `there is no source \`${source}\`${didYouMean(source, sources)}`));
+      if (zone !== undefined && !isZone(zone)) out.push(at('zone', `there is no time zone \`${zone}\``));
+      return out;
     }),
   );
+}
+
+function isZone(zone: string): boolean {
+  try {
+    Intl.DateTimeFormat('en', { timeZone: zone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The message never repeats the URL: somebody has put a password in it. */
+function urlChecks(document: ConfigDocument, yaml: PositionedYaml): Diagnostic[] {
+  if (document.store === undefined) return [];
+  const say = (message: string) => [yaml.diagnostic(['store', 'url'], message)];
+  if (!URL.canParse(document.store.url)) return say('`store.url` is no URL');
+  const { username, password } = new URL(document.store.url);
+  return username + password === ''
+    ? []
+    : say('`store.url` holds a user: give `user` and `password` instead');
 }
 
 function listenChecks(document: ConfigDocument, yaml: PositionedYaml): Diagnostic[] {
@@ -175,15 +203,24 @@ function listenChecks(document: ConfigDocument, yaml: PositionedYaml): Diagnosti
   return out;
 }
 
-function configOf(d: ConfigDocument, file: string, folder: string): Config {
+function configOf(
+  d: ConfigDocument,
+  file: string,
+  folder: string,
+  env: NonNullable<ConfigOptions['env']>,
+): Config {
   const path = (p: string) => (isAbsolute(p) ? p : resolve(folder, p));
-  const cluster = d.cluster ?? 'main';
+  const cluster = d.cluster ?? clusterDefault;
   const data = path(d.data ?? './.keywitness');
   const listen = typeof d.listen === 'object' ? d.listen : { address: d.listen ?? listenDefault };
   return {
     file,
     data,
-    anchor: d.anchor === undefined ? `${data}.anchor` : path(d.anchor),
+    anchor: env.KEYWITNESS_ANCHOR_FILE
+      ? resolve(env.KEYWITNESS_ANCHOR_FILE)
+      : d.anchor === undefined
+        ? `${data}.anchor`
+        : path(d.anchor),
     ...(d.catalog === undefined ? {} : { catalog: path(d.catalog) }),
     ...(d.rules === undefined ? {} : { rules: d.rules.map(path) }),
     cluster,
@@ -218,19 +255,12 @@ function streamOf(d: StreamDocument, cluster: string): StreamConfig {
 
 function kafkaOf(d: NonNullable<ConfigDocument['kafka']>, cluster: string, path: PathOf): KafkaConfig {
   const { ssl, sasl } = d;
-  const files =
-    typeof ssl === 'object'
-      ? {
-          ...(ssl.ca === undefined ? {} : { ca: path(ssl.ca) }),
-          ...(ssl.cert === undefined ? {} : { cert: path(ssl.cert) }),
-          ...(ssl.key === undefined ? {} : { key: path(ssl.key) }),
-        }
-      : undefined;
+  const ca = typeof ssl === 'object' ? ssl.ca : undefined;
   return {
     brokers: d.brokers,
     groupId: d.groupId ?? 'keywitness',
     topics: d.topics.map((t) => streamOf(t, cluster)),
-    ...(ssl === true ? { ssl } : files ? { ssl: files } : {}),
+    ...(ca !== undefined ? { ssl: { ca: path(ca) } } : ssl ? { ssl: true as const } : {}),
     ...(sasl ? { sasl: { ...sasl, password: new Secret(sasl.password) } } : {}),
   };
 }
@@ -240,7 +270,6 @@ function storeOf(d: NonNullable<ConfigDocument['store']>): NonNullable<Config['s
     url: d.url,
     user: d.user ?? 'default',
     password: new Secret(d.password ?? ''),
-    database: d.database ?? 'kw',
   };
 }
 

@@ -1,6 +1,6 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormatsModule from 'ajv-formats';
-import { type Document, isMap, isPair, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { type Document, isMap, isPair, LineCounter, type Node, type Pair, parseDocument, visit } from 'yaml';
 import { nearest } from './nearest.ts';
 
 /** One thing wrong in a file people write, where an editor can jump to. */
@@ -35,11 +35,18 @@ export function parsePositioned(text: string, file: string): PositionedYaml {
     file,
     ...place(e.pos[0]),
     severity: 'error',
-    message: e.message,
+    // What follows a colon is text of the file, and that may be a password.
+    message: e.message.split(': ')[0] ?? '',
   }));
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) !== undefined) return;
+      const message = 'an alias of no anchor; a value that begins with * stands in quotes';
+      diagnostics.push({ file, ...place(alias.range?.[0] ?? 0), severity: 'error', message });
+    },
+  });
   return {
-    // An alias bomb must not fill the memory: the library's default limit of 100 aliases stands.
-    value: diagnostics.length > 0 ? undefined : document.toJS(),
+    value: diagnostics.length > 0 ? undefined : plainValue(document, (d) => diagnostics.push({ file, ...d })),
     diagnostics,
     at,
     diagnostic: (path, message, options = {}) => ({
@@ -49,6 +56,17 @@ export function parsePositioned(text: string, file: string): PositionedYaml {
       message,
     }),
   };
+}
+
+/** An alias bomb must not fill the memory: the library's limit of 100 aliases stands. */
+function plainValue(document: Document.Parsed, say: (d: Omit<Diagnostic, 'file'>) => void): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
+    say({ line: 1, column: 1, severity: 'error', message: 'too many aliases' });
+    return undefined;
+  }
 }
 
 function offsetOf(document: Document.Parsed, path: Path, wantsKey: boolean): number {

@@ -10,7 +10,7 @@ export interface ConfigDocument {
     readonly brokers: readonly string[];
     readonly groupId?: string;
     readonly topics: readonly StreamDocument[];
-    readonly ssl?: boolean | { readonly ca?: string; readonly cert?: string; readonly key?: string };
+    readonly ssl?: boolean | { readonly ca?: string };
     readonly sasl?: {
       readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
       readonly username: string;
@@ -21,7 +21,6 @@ export interface ConfigDocument {
     readonly url: string;
     readonly user?: string;
     readonly password?: string;
-    readonly database?: string;
   };
   readonly http?: {
     readonly listen: string;

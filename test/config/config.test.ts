@@ -40,6 +40,35 @@ describe('the configuration says where it is wrong', () => {
       'data: ${NOT THERE}',
       '1:7: error: a variable is written ${NAME} or ${NAME:-default}; a literal ${ is $${',
     ],
+    [
+      'cluster: my.cluster',
+      '1:10: error: `cluster` has the wrong form: letters, digits, underscore and hyphen, at most 32; not file, http or keywitness',
+    ],
+    [
+      'cluster: file',
+      '1:10: error: `cluster` has the wrong form: letters, digits, underscore and hyphen, at most 32; not file, http or keywitness',
+    ],
+    [
+      'kafka:\n  brokers: ["a:1"]\n  topics: [{ name: a }, { name: a }]',
+      '3:33: error: there are two streams `main.a`',
+    ],
+    [
+      `kafka: { brokers: ["a:1"], topics: [{ name: a }] }\nhttp:\n  listen: 127.0.0.1:1\n  streams: [{ name: main.a, tokens: ["sha256:${'0'.repeat(64)}"] }]`,
+      '4:21: error: there are two streams `main.a`',
+    ],
+    [
+      'kafka: { brokers: ["a:1"], topics: [{ name: a, zone: Mars/Olympus }] }',
+      '1:54: error: there is no time zone `Mars/Olympus`',
+    ],
+    ['store: { url: "http://" }', '1:15: error: `store.url` is no URL'],
+    [
+      'store: { url: "http://u:pw@db" }',
+      '1:15: error: `store.url` holds a user: give `user` and `password` instead',
+    ],
+    [
+      'a: &a [x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: [*c, *c, *c, *c, *c, *c, *c, *c, *c]',
+      '1:1: error: too many aliases',
+    ],
     ['data: file:/nowhere/at/all', '1:7: error: the file /nowhere/at/all cannot be read (ENOENT)'],
   ])('%s', (text, expected) => {
     expect(said(text).split('\n')[0]).toBe(expected);
@@ -109,6 +138,32 @@ describe('secrets of the configuration', () => {
     expect(message).toContain('`kafka.sasl.mechanism` must be one of plain');
     expect(message).toContain('`notify.email.smtp` has the wrong form');
     expect(message).not.toContain('canary');
+  });
+});
+
+describe('a password that YAML reads as something else', () => {
+  it.each([
+    '*canary',
+    '|canary',
+    '>canary',
+    '&canary',
+    '@canary',
+    '"canary" canary',
+    '{canary',
+    'canary: canary',
+  ])('%s is refused by its place, and not repeated', (password) => {
+    const message = said(`store:\n  url: http://db\n  password: ${password}\n`);
+    expect(message).toMatch(/^[34]:\d+: error: /);
+    expect(message).not.toContain('canary');
+  });
+});
+
+describe('the anchor file', () => {
+  it('is the one the environment names, then the configuration, then the one beside the data', () => {
+    const anchorOf = (text: string, more = {}) => parse(text, more).config?.anchor;
+    expect(anchorOf('data: /d')).toBe('/d.anchor');
+    expect(anchorOf('data: /d\nanchor: /a')).toBe('/a');
+    expect(anchorOf('data: /d\nanchor: /a', { KEYWITNESS_ANCHOR_FILE: '/b' })).toBe('/b');
   });
 });
 
