@@ -52,6 +52,10 @@ describe('a document says where it is wrong', () => {
       'x.yaml:8:10: error: events have no field `actoin`; did you mean `action`?',
     ]);
   });
+  it('an example at a time that is none, which no comparison would find', () => {
+    const { diagnostics } = parseBaseline(text.replace('2026-01-01', '2026-1-1T09:00:00Z'), 'x.yaml');
+    expect(diagnosticsText(diagnostics)).toMatch(/^x\.yaml:11:31: error: /);
+  });
   it('a missing parameter stops the start, by its name', () => {
     const { document } = parseBaseline(
       text.replace('nwe', 'new').replace('identty', 'identity').replace('actoin', 'action'),
