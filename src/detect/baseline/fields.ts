@@ -1,3 +1,4 @@
+import ipaddr from 'ipaddr.js';
 import { type BaselineEvent, baselineFields, entityOf } from './event.ts';
 
 /** Values worked out from an event that documents may name beside its own fields. */
@@ -46,9 +47,10 @@ function placeOf(event: BaselineEvent): string {
   if (event.asn !== 0) return `AS${event.asn}`;
   if (event.src_ip === '') return '';
   // What one provider gives one customer: a /24 of IPv4, a /48 of IPv6.
-  const isV6 = event.src_ip.includes(':');
-  const parts = event.src_ip.split(isV6 ? ':' : '.').slice(0, 3);
-  return isV6 ? `${parts.join(':')}::/48` : `${parts.join('.')}.0/24`;
+  if (!event.src_ip.includes(':')) return `${event.src_ip.split('.').slice(0, 3).join('.')}.0/24`;
+  // Groups of zeros are left out in ways that depend on the rest of the address.
+  const groups = ipaddr.IPv6.parse(event.src_ip).parts.slice(0, 3);
+  return `${groups.map((g) => g.toString(16)).join(':')}::/48`;
 }
 
 /** `openbao-api/2.5.0 (…)` → `openbao-api`: an upgrade is no new client. */

@@ -1,4 +1,4 @@
-import type { BaselineEvent } from './event.ts';
+import { type BaselineEvent, entityOf } from './event.ts';
 import { createNews, type News } from './news.ts';
 import { addDay, type NoveltyCounts, noCounts } from './novelty.ts';
 import { dayMs } from './parameters.ts';
@@ -15,8 +15,20 @@ export interface Novice {
   novelty: number;
   /** Whether the day counts: the entity was past its learning. */
   isJudged: boolean;
-  found: BaselineEvent[];
+  /** The day's firsts, by whom: of those of many each is told with its own only. */
+  found: Map<string, BaselineEvent[]>;
+  foundCount: number;
   news: News;
+}
+
+/** Notes a first and gives all of the day by the same entity, this one last. */
+export function addFirst(novice: Novice, event: BaselineEvent): readonly BaselineEvent[] {
+  const who = entityOf(event);
+  const own = novice.found.get(who) ?? [];
+  own.push(event);
+  novice.found.set(who, own);
+  novice.foundCount += 1;
+  return own;
 }
 
 export interface NoveltyBook {
@@ -47,12 +59,15 @@ export function createNoveltyBook(forgetMs: number, onPrune: (timeMs: number) =>
         addDay(novice.counts, novice.novelty);
         addDay(pool(novice.kind), novice.novelty);
       }
-      Object.assign(novice, { novelty: 0, isJudged: false, found: [], news: createNews() });
+      Object.assign(novice, newDay());
     }
     today.clear();
   };
   const prune = (timeMs: number) => {
-    for (const [key, { lastMs }] of novices) if (timeMs - lastMs > forgetMs) novices.delete(key);
+    for (const [key, { lastMs, values }] of novices) {
+      if (timeMs - lastMs > forgetMs) novices.delete(key);
+      else for (const [what, seenMs] of values) if (timeMs - seenMs > forgetMs) values.delete(what);
+    }
     onPrune(timeMs);
   };
 
@@ -82,9 +97,10 @@ function newNovice({ identity_kind, timeMs }: BaselineEvent): Novice {
     lastMs: timeMs,
     values: new Map(),
     counts: noCounts(),
-    novelty: 0,
-    isJudged: false,
-    found: [],
-    news: createNews(),
+    ...newDay(),
   };
+}
+
+function newDay(): Pick<Novice, 'novelty' | 'isJudged' | 'found' | 'foundCount' | 'news'> {
+  return { novelty: 0, isJudged: false, found: new Map(), foundCount: 0, news: createNews() };
 }

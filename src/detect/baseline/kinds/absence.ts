@@ -32,6 +32,7 @@ function create(document: BaselineDocument): Evaluator {
   const isMine = selector(document);
   const entity = fieldReader(document.for);
   const learnDays = parameter(document, 'learn') / dayMs;
+  const forgetDays = parameter(document, 'forget') / dayMs;
   const budget = createBudget(parameter(document, 'low_per_day'), parameter(document, 'medium_per_day'));
   const entities = new Map<string, EntityState>();
   let today = Number.NaN;
@@ -39,6 +40,7 @@ function create(document: BaselineDocument): Evaluator {
   /** The day is over: those who were there learn it, for the others it was a no-show. */
   const closeDay = (day: number): Signal[] => {
     const kindOfDay = isWeekend(day) ? 1 : 0;
+    for (const [key, { lastDay }] of entities) if (day - lastDay > forgetDays) entities.delete(key);
     const known = [...entities].filter(([, s]) => day >= s.firstDay + learnDays);
     // Those already silent have their own story.
     const silent = known.filter(([, s]) => s.lastDay !== day && s.chance === 1).length;

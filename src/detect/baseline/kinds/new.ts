@@ -5,7 +5,7 @@ import { type BaselineEvent, entityOf } from '../event.ts';
 import { fieldReader } from '../fields.ts';
 import { defineKind, type Evaluator } from '../kind.ts';
 import { noveltyChance } from '../novelty.ts';
-import { createNoveltyBook, type Novice } from '../noveltyBook.ts';
+import { addFirst, createNoveltyBook, type Novice } from '../noveltyBook.ts';
 import { parameter } from '../parameters.ts';
 import { createSeen, type Seen } from '../seen.ts';
 import { type Select, selector } from '../select.ts';
@@ -58,13 +58,11 @@ function create(document: BaselineDocument): Evaluator {
       const weight = learn(event, { key, what, novice, startMs }, parts);
       if (weight === 0) return [];
       novice.novelty += weight;
-      novice.found.push(event);
+      const own = addFirst(novice, event);
       const chance = noveltyChance(novice.novelty, novice.counts, book.pool(novice.kind), parts.poolDays);
-      // Of the organisation's firsts of a day each is told with those of the same entity only.
-      const own = novice.found.filter((e) => entityOf(e) === entityOf(event));
       const level = levelOf(parts.budget.level(chance.p, key, event.timeMs), own.length);
-      if (level === undefined || !novice.news.isNews(level, novice.found.length)) return [];
-      return [signalFor(own, { what, count: novice.found.length, level, ...chance }, document)];
+      if (level === undefined || !novice.news.isNews(level, novice.foundCount)) return [];
+      return [signalFor(own, { what, count: novice.foundCount, level, ...chance }, document)];
     },
   };
 }

@@ -16,8 +16,10 @@ import { chanceText, countText, signalOf } from '../signal.ts';
 export const kind = defineKind({ name: 'rate', explainedBy: 'rate', create });
 
 interface EntityState {
-  readonly model: HourModel;
+  /** Once there is an hour to learn: who comes for a minute and never again costs no model. */
+  model: HourModel | undefined;
   readonly firstMs: number;
+  lastMs: number;
   /** The next hour to be taught. */
   nextHour: number;
   /** Counts of hours that are not old enough to teach. */
@@ -38,6 +40,7 @@ function create(document: BaselineDocument): Evaluator {
   const shrinkWeeks = parameter(document, 'shrink_weeks');
   const budget = createBudget(parameter(document, 'low_per_day'), parameter(document, 'medium_per_day'));
   const volumeChanceMax = parameter(document, 'volume_chance');
+  const forgetMs = parameter(document, 'forget');
   const entities = new Map<string, EntityState>();
   let countedDay = -1;
 
@@ -46,6 +49,7 @@ function create(document: BaselineDocument): Evaluator {
     const day = Math.floor(timeMs / dayMs);
     if (day === countedDay) return;
     countedDay = day;
+    for (const [key, { lastMs }] of entities) if (timeMs - lastMs > forgetMs) entities.delete(key);
     const ready = [...entities.values()].filter((e) => timeMs >= e.firstMs + learnMs).length;
     budget.count(timeMs, ready * 24);
   };
@@ -53,6 +57,7 @@ function create(document: BaselineDocument): Evaluator {
   /** Teaches every hour up to the guard band: the present must not explain itself. */
   const catchUp = (state: EntityState, hour: number) => {
     for (; state.nextHour < hour - guardHours; state.nextHour++) {
+      state.model ??= createHourModel(shrinkWeeks);
       state.model.learn(state.nextHour, state.waiting.get(state.nextHour) ?? 0);
       state.waiting.delete(state.nextHour);
     }
@@ -66,8 +71,9 @@ function create(document: BaselineDocument): Evaluator {
       if (key === '') return [];
       countChances(event.timeMs);
       const hour = hourOf(event.timeMs);
-      const state = entities.get(key) ?? newEntity(event.timeMs, shrinkWeeks);
+      const state = entities.get(key) ?? newEntity(event.timeMs);
       entities.set(key, state);
+      state.lastMs = event.timeMs;
       const isReady = event.timeMs >= state.firstMs + learnMs;
       if (hour !== state.hour) {
         catchUp(state, hour);
@@ -76,7 +82,7 @@ function create(document: BaselineDocument): Evaluator {
       const count = (state.waiting.get(hour) ?? 0) + 1;
       state.waiting.set(hour, count);
       if (state.found.length < foundMax) state.found.push(event);
-      if (!isReady) return [];
+      if (!isReady || !state.model) return [];
       const expectation = state.model.expect(hour);
       const mean = expectation.active * expectation.volume;
       if (count <= mean) return [];
@@ -92,9 +98,17 @@ function create(document: BaselineDocument): Evaluator {
   };
 }
 
-function newEntity(timeMs: number, shrinkWeeks: number): EntityState {
+function newEntity(timeMs: number): EntityState {
   // The hour in which an entity first appears is no whole hour.
   const nextHour = hourOf(timeMs) + 1;
-  const model = createHourModel(shrinkWeeks);
-  return { model, firstMs: timeMs, nextHour, waiting: new Map(), hour: -1, found: [], news: createNews() };
+  return {
+    model: undefined,
+    firstMs: timeMs,
+    lastMs: timeMs,
+    nextHour,
+    waiting: new Map(),
+    hour: -1,
+    found: [],
+    news: createNews(),
+  };
 }
