@@ -1,6 +1,6 @@
 import type { Signal } from '../core/signal.ts';
 import type { Detector } from '../detect/detector.ts';
-import { eventDays, eventsOfDay } from '../detect/observed.ts';
+import { type EventDay, eventDays, eventsOfDays } from '../detect/observed.ts';
 import type { Engine } from '../store/client.ts';
 
 /**
@@ -25,24 +25,26 @@ export async function detectStored(
   for (const span of spansOf(days)) {
     const detector = createDetector();
     let last = 0;
-    for (const day of span) {
-      for (const event of await eventsOfDay(engine, day)) {
-        signals.push(...detector.inline(event), ...detector.push(event));
+    for await (const page of eventsOfDays(engine, span)) {
+      for (const event of page.events) {
+        for (const signal of detector.inline(event)) signals.push(signal);
+        for (const signal of detector.push(event)) signals.push(signal);
         last = event.timeMs;
       }
-      onDay?.(++done, days.length);
+      done += page.days;
+      onDay?.(done, days.length);
     }
-    signals.push(...detector.advance(last));
+    for (const signal of detector.advance(last)) signals.push(signal);
   }
   return signals;
 }
 
 /** Runs of days without a long silence, in order. */
-export function spansOf(days: readonly string[]): string[][] {
-  const out: string[][] = [];
+export function spansOf(days: readonly EventDay[]): EventDay[][] {
+  const out: EventDay[][] = [];
   let before = Number.NEGATIVE_INFINITY;
   for (const day of days) {
-    const time = Date.parse(day);
+    const time = Date.parse(day.day);
     if (time - before > spanGapDays * dayMs) out.push([]);
     out.at(-1)?.push(day);
     before = time;

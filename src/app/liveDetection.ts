@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { Signal } from '../core/signal.ts';
 import type { Detector } from '../detect/detector.ts';
-import { eventDays, eventsIngestedSince, eventsOfDay, type ObservedEvent } from '../detect/observed.ts';
+import { eventDays, eventsOfDays, eventsOfFlushes, type ObservedEvent } from '../detect/observed.ts';
 import type { Engine } from '../store/client.ts';
 import { spansOf } from './detectStored.ts';
 
@@ -23,6 +23,8 @@ export interface LiveDetectionOptions {
   readonly engine: Engine;
   readonly detector: Detector;
   readonly clock: Clock;
+  /** Time of the newest flush that is stored whole, in ms: nothing up to it is still on its way. */
+  readonly flushedAt: () => number;
   /** How late a source's events may come, in ms (its adapter says so). */
   readonly latenessMs: (source: string) => number;
 }
@@ -35,23 +37,14 @@ export function createLiveDetection({
   engine,
   detector,
   clock,
+  flushedAt,
   latenessMs,
 }: LiveDetectionOptions): LiveDetection {
   const partitions = new Map<string, { highMs: number; deliveredAt: number; latenessMs: number }>();
   let waiting: ObservedEvent[] = [];
   let watermark = Number.NEGATIVE_INFINITY;
   let cursorMs = 0;
-  /** Refs of the newest flush: the cursor stands on its time, so it is read again. */
-  let seen = new Set<string>();
   let late = 0;
-
-  const note = (event: ObservedEvent) => {
-    if (event.ingestedMs > cursorMs) {
-      cursorMs = event.ingestedMs;
-      seen = new Set();
-    }
-    if (event.ingestedMs === cursorMs) seen.add(event.ref);
-  };
 
   const advance = (to: number): Signal[] => {
     if (to <= watermark) return [];
@@ -65,15 +58,13 @@ export function createLiveDetection({
   return {
     async start() {
       const signals: Signal[] = [];
+      cursorMs = flushedAt();
       // The newest span from its beginning: baselines then know what they knew before the restart.
-      for (const day of spansOf(await eventDays(engine)).at(-1) ?? []) {
-        const events = await eventsOfDay(engine, day);
+      for await (const { events } of eventsOfDays(engine, spansOf(await eventDays(engine)).at(-1) ?? [])) {
         for (const event of events) {
-          note(event);
           signals.push(...detector.inline(event));
+          waiting.push(event);
         }
-        // Not `push(...)`: a day may hold more events than a call takes arguments.
-        for (const event of events) waiting.push(event);
         // What a late stream may still precede waits, as it would have without the restart.
         const last = events.at(-1);
         if (last !== undefined) signals.push(...advance(last.timeMs - latenessMs(last.source)));
@@ -83,10 +74,11 @@ export function createLiveDetection({
 
     async poll() {
       const now = clock.now();
-      const fresh = (await eventsIngestedSince(engine, cursorMs)).filter((e) => !seen.has(e.ref));
+      const until = flushedAt();
       const signals: Signal[] = [];
+      const fresh = until > cursorMs ? await eventsOfFlushes(engine, cursorMs, until) : [];
+      cursorMs = Math.max(cursorMs, until);
       for (const event of fresh) {
-        note(event);
         signals.push(...detector.inline(event));
         hold(partitions, event, now, latenessMs(event.source));
         if (event.timeMs <= watermark) late++;

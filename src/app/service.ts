@@ -70,6 +70,7 @@ export async function runService({
       engine: app.engine,
       detector: app.createDetector(),
       clock,
+      flushedAt: () => app.sink.flushedAt(),
       latenessMs: (source) => latenessMs.get(source) ?? 0,
     }),
     app.alerting,

@@ -5,7 +5,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import { type FlushCounts, processFlush, repair, type Stages } from '../pipeline.ts';
 import type { StreamSettings } from '../sources/source.ts';
 import { leavesOf } from '../store/ledgerStore.ts';
-import { recordAt, storedEnd, storedPositions } from '../store/positions.ts';
+import { newestIngest, recordAt, storedEnd, storedPositions } from '../store/positions.ts';
 import type { StreamBook } from '../store/streamBook.ts';
 
 /** How a live stream's records are read, as the configuration says. */
@@ -35,6 +35,8 @@ export interface StreamTrouble {
 export interface Sink extends IntakeSink {
   /** Like `deliver`, with what became of the records. */
   take(records: readonly KwRecord[]): Promise<FlushCounts>;
+  /** Time of the newest flush that is stored whole, in ms: nothing up to it is still on its way. */
+  flushedAt(): number;
   /** Runs between two flushes, while the store and the trees stand still. */
   between<T>(run: () => Promise<T>): Promise<T>;
 }
@@ -50,8 +52,15 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
   const inTree = new Map<string, bigint>(
     (await storedPositions(engine)).map((p) => [streamKeyText(p), p.offset]),
   );
+  // A flush's time names it to the detection, which reads on after the newest: it must rise, whatever the clock does.
+  let newestFlush = await newestIngest(engine);
+  let flushedAt = newestFlush;
   const extending: Stages = {
     ...stages,
+    now: () => {
+      newestFlush = Math.max(newestFlush + 1, stages.now());
+      return newestFlush;
+    },
     extend(key, leaves, last) {
       stages.extend(key, leaves, last);
       inTree.set(streamKeyText(key), last);
@@ -94,12 +103,15 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
         await bind(record);
         bound.add(name);
       }
-      return processFlush(records, extending);
+      const counts = await processFlush(records, extending);
+      flushedAt = newestFlush;
+      return counts;
     });
 
   return {
     take,
     between: oneByOne,
+    flushedAt: () => flushedAt,
     async deliver(records) {
       const { quarantined } = await take(records);
       const key = records[0];
@@ -124,6 +136,7 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
           for await (const leaves of leavesOf(engine, position, known)) ledger.extend(position, leaves);
           inTree.set(name, position.offset);
         }
+        flushedAt = newestFlush;
       }),
     async onGap(key, first, last) {
       const lines = [

@@ -10,25 +10,20 @@ const fields = [
   'action',
   'operation',
   'outcome',
-  'outcome_code',
   'flags',
-  'exposed',
   'actor_id',
   'actor_kind',
   'actor_name',
   'actor_role',
-  'actor_policies',
   'target_actor',
   'identity',
   'identity_kind',
   'team',
   'actor_env',
   'auth_method',
-  'auth_provider',
   'object_kind',
   'object_id',
   'object_mount',
-  'object_store',
   'secret',
   'owner',
   'env',
@@ -38,7 +33,6 @@ const fields = [
   'asn',
   'user_agent',
   'marks',
-  'token_ttl',
 ] as const;
 
 /** What detection over time sees of an event: a narrow projection of `events`, read back from the store. */
@@ -53,26 +47,56 @@ export interface ObservedEvent extends Pick<StoredEvent, (typeof fields)[number]
   readonly ruleHits: readonly { readonly rule: string; readonly fields: Readonly<Record<string, string>> }[];
 }
 
-/** Days of event time (UTC, `YYYY-MM-DD`) that hold events, in order. */
-export async function eventDays(engine: Engine): Promise<string[]> {
-  const rows = await engine.rows('SELECT DISTINCT toString(toDate(time)) AS day FROM kw.events ORDER BY day');
-  return rows.map((r) => String(r.day));
+/** A day of event time (UTC, `YYYY-MM-DD`) and how many events it has. */
+export interface EventDay {
+  readonly day: string;
+  readonly events: number;
 }
+
+/** The days that hold events, in order. */
+export async function eventDays(engine: Engine): Promise<EventDay[]> {
+  const rows = await engine.rows(
+    'SELECT toString(toDate(time)) AS day, count() AS n FROM kw.events GROUP BY day ORDER BY day',
+  );
+  return rows.map((r) => ({ day: String(r.day), events: Number(r.n) }));
+}
+
+/** A query costs as much as reading some thousand events: quiet days are read together. */
+const eventsPerRead = 20_000;
 
 /**
- * One day's events in order of event time: finals only, each act once. A copy from a second device, trail or
- * region has the same dup_key; the first of them stands for all.
+ * The events of these days in order of event time, in pages: finals only, each act once. A copy from a second
+ * device, trail or region has the same dup_key; the first of them stands for all.
  */
-export async function eventsOfDay(engine: Engine, day: string): Promise<ObservedEvent[]> {
-  const ofDay =
-    "time >= toDateTime64({day:String}, 9, 'UTC') AND time < toDateTime64({day:String}, 9, 'UTC') + INTERVAL 1 DAY";
-  return (await engine.rows(observedSql(ofDay), { day })).map(observed);
+export async function* eventsOfDays(
+  engine: Engine,
+  days: readonly EventDay[],
+): AsyncGenerator<{ readonly days: number; readonly events: readonly ObservedEvent[] }> {
+  const ofDays =
+    "time >= toDateTime64({from:String}, 9, 'UTC') AND time < toDateTime64({to:String}, 9, 'UTC') + INTERVAL 1 DAY";
+  let page: EventDay[] = [];
+  let size = 0;
+  for (const [i, day] of days.entries()) {
+    page.push(day);
+    size += day.events;
+    const next = days[i + 1];
+    if (next !== undefined && size + next.events <= eventsPerRead) continue;
+    const params = { from: page[0]?.day ?? '', to: day.day };
+    yield { days: page.length, events: (await engine.rows(observedSql(ofDays), params)).map(observed) };
+    page = [];
+    size = 0;
+  }
 }
 
-/** Events stored by flushes at or after `ingestedAtMs`, in order of event time; each act once among them. */
-export async function eventsIngestedSince(engine: Engine, ingestedAtMs: number): Promise<ObservedEvent[]> {
-  const since = 'ingested_at >= fromUnixTimestamp64Milli({since:Int64})';
-  return (await engine.rows(observedSql(since), { since: ingestedAtMs })).map(observed);
+/** Events of the flushes after `afterMs` up to and with the one at `untilMs`, in order of event time; each act once. */
+export async function eventsOfFlushes(
+  engine: Engine,
+  afterMs: number,
+  untilMs: number,
+): Promise<ObservedEvent[]> {
+  const of =
+    'ingested_at > fromUnixTimestamp64Milli({after:Int64}) AND ingested_at <= fromUnixTimestamp64Milli({until:Int64})';
+  return (await engine.rows(observedSql(of), { after: afterMs, until: untilMs })).map(observed);
 }
 
 const at = 'stream, partition, epoch, offset, idx';
@@ -87,7 +111,7 @@ function observedSql(which: string): string {
 SELECT ${fields.map((f) => `e.${f} AS ${f}`).join(', ')}, toUnixTimestamp64Milli(e.time) AS ms, e.ref AS ref,
   toUnixTimestamp64Milli(e.ingested_at) AS ingested_ms, h.rules AS hit_rules, h.fields_of AS hit_fields
 FROM (
-  SELECT *, concat(stream, '/', toString(partition), '/', toString(epoch), '/', toString(offset), '/', toString(idx)) AS ref
+  SELECT ${fields.join(', ')}, ${at}, time, ingested_at, concat(stream, '/', toString(partition), '/', toString(epoch), '/', toString(offset), '/', toString(idx)) AS ref
   FROM kw.events WHERE ${which} AND phase = 'final' ORDER BY time, ${at} LIMIT 1 BY source, dup_key
 ) AS e
 LEFT JOIN (

@@ -62,6 +62,12 @@ export async function knownStreams(engine: Engine): Promise<StreamRow[]> {
   }));
 }
 
+/** Time of the newest flush, in ms; 0 when nothing is stored. */
+export async function newestIngest(engine: Engine): Promise<number> {
+  const [row] = await engine.rows('SELECT toUnixTimestamp64Milli(max(ingested_at)) AS ms FROM kw.records');
+  return Number(row?.ms ?? 0);
+}
+
 /** A stored record with its leaf (32 bytes) and its flush's time in ms. */
 export interface StoredRecord {
   readonly record: KwRecord;

@@ -79,6 +79,14 @@ async function parseOnly() {
 async function naive(keepsRaw: boolean) {
   const store = await openNaiveStore(dataDir, keepsRaw);
   let rows: object[] = [];
+  // The last batch of one partition may be told while another's insert is under way.
+  const inserts = new Set<Promise<void>>();
+  const insert = async (full: object[]) => {
+    const inserting = store.insert(full);
+    inserts.add(inserting);
+    await inserting;
+    inserts.delete(inserting);
+  };
   const now = () => new Date().toISOString().replace('T', ' ').replace('Z', '');
   const { consumer, meter } = await consume(async (values) => {
     for (const v of values) {
@@ -88,9 +96,10 @@ async function naive(keepsRaw: boolean) {
     if (rows.length < flushRecordsMax) return;
     const full = rows;
     rows = [];
-    await store.insert(full);
+    await insert(full);
   });
-  if (rows.length > 0) await store.insert(rows);
+  await Promise.all(inserts);
+  if (rows.length > 0) await insert(rows);
   const used = meter();
   await consumer.disconnect();
   if ((await store.count()) !== count) throw new Error(`stored ${await store.count()} of ${count}`);
