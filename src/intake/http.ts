@@ -29,6 +29,8 @@ export interface HttpIntake {
 
 /** One request's body, and what a gzip one may grow to. */
 const bodyBytesMax = 16 * 1024 * 1024;
+/** Its lines: each costs far more memory than its bytes, and a flush must stay one block of the store. */
+const bodyLinesMax = 100_000;
 /** Bodies being received, all together: many slow senders must not fill the memory before the queue does. */
 const readingBytesMax = 64 * 1024 * 1024;
 /** Audit JSON packs about this well. */
@@ -76,8 +78,10 @@ export function httpIntake(options: {
       readingBytes -= expected;
     });
     if (body.kind === 'too-large') return tooLarge(c);
-    if (body.kind === 'damaged') return answer(c, 400, { error: 'the gzip body is damaged' });
-    const values = type === 'application/json' ? wholeOf(body.bytes) : linesOf(body.bytes);
+    if (body.kind === 'damaged')
+      return answer(c, 400, { error: 'the body broke off, or its gzip is damaged' });
+    const values = type === 'application/json' ? wholeOf(body.bytes) : linesOf(body.bytes, bodyLinesMax);
+    if (values === undefined) return tooLarge(c);
     const key = c.req.header('idempotency-key') ?? '';
     const headers: Header[] = key === '' ? [] : [[Buffer.from('idempotency-key'), Buffer.from(key)]];
     const record = (offset: bigint, value: Buffer): KwRecord => {
@@ -94,7 +98,8 @@ export function httpIntake(options: {
   });
 
   function tooLarge(c: Context) {
-    return answer(c, 413, { error: `at most ${bytesMax} bytes, also after gunzip; send several requests` });
+    const most = `${bytesMax} bytes, also after gunzip, and ${bodyLinesMax} lines`;
+    return answer(c, 413, { error: `at most ${most}; send several requests` });
   }
   function busy(c: Context) {
     c.header('Retry-After', retryAfterSeconds);

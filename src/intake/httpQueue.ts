@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { type Clock, systemClock } from '../core/clock.ts';
 import type { KwRecord } from '../core/record.ts';
 import * as events from '../telemetry/intakeEvents.ts';
@@ -65,7 +66,8 @@ export class AcceptQueue {
     record: Request['record'],
   ): Promise<Accepted> {
     if (key === '') return this.#enqueue(stream, values, record);
-    const name = `${stream}\n${key}`;
+    // Its hash: a hundred thousand keys as long as a header may be would be a gigabyte.
+    const name = hash('sha256', `${stream}\n${key}`);
     const known = this.#keys.get(name);
     if (known !== undefined && this.#clock.now() - known.at < keyKeptMs) return repeated(known.result);
     const result = this.#enqueue(stream, values, record).then((accepted) => {

@@ -35,7 +35,7 @@ function setup(bodyBytesMax?: number) {
         ...headers,
       },
     });
-  return { sink, log, post, stop };
+  return { sink, log, app, post, stop };
 }
 
 describe('an accepted request', () => {
@@ -132,6 +132,13 @@ describe('a refused request stores nothing', () => {
     expect(sink.stored).toEqual([]);
   });
 
+  test('413 for more lines than a flush may hold, however small they are', async () => {
+    const { sink, post } = setup();
+    expect((await post('1\n'.repeat(100_001))).status).toBe(413);
+    expect(sink.stored).toEqual([]);
+    expect((await post('1\n'.repeat(100_000))).status).toBe(202);
+  });
+
   test('a bomb does not fill the memory', async () => {
     const { post } = setup();
     // Gzip members one after another are one stream: 200 kB that would become 200 MB.
@@ -145,6 +152,21 @@ describe('a refused request stores nothing', () => {
     const { post } = setup();
     const damaged = gzipSync('{"a":1}').subarray(0, 15);
     expect((await post(damaged, { 'content-encoding': 'gzip' })).status).toBe(400);
+  });
+
+  test('400 when the sender goes away in the middle: no error of ours', async () => {
+    const { sink, app } = setup();
+    const body = new ReadableStream({
+      start(controller) {
+        controller.enqueue(Buffer.from('{"a":1}\n{"b'));
+        controller.error(new Error('aborted'));
+      },
+    });
+    const headers = { authorization: `Bearer ${newToken}`, 'content-type': 'text/plain' };
+    // Node asks for `duplex` with a streamed body; the DOM's type does not know it.
+    const request = { method: 'POST', body, headers, duplex: 'half' };
+    expect((await app.request('/ingest/vault', request)).status).toBe(400);
+    expect(sink.stored).toEqual([]);
   });
 
   test('nothing of a token or a body reaches the log', async () => {
