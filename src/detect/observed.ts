@@ -41,8 +41,6 @@ export interface ObservedEvent extends Pick<StoredEvent, (typeof fields)[number]
   readonly ref: string;
   /** Milliseconds of event time. */
   readonly timeMs: number;
-  /** Milliseconds: its record's flush. */
-  readonly ingestedMs: number;
   /** Rules that hit, each with the fields its correlations group and count by. */
   readonly ruleHits: readonly { readonly rule: string; readonly fields: Readonly<Record<string, string>> }[];
 }
@@ -109,9 +107,9 @@ const atOf = (table: string) =>
 function observedSql(which: string): string {
   return `
 SELECT ${fields.map((f) => `e.${f} AS ${f}`).join(', ')}, toUnixTimestamp64Milli(e.time) AS ms, e.ref AS ref,
-  toUnixTimestamp64Milli(e.ingested_at) AS ingested_ms, h.rules AS hit_rules, h.fields_of AS hit_fields
+  h.rules AS hit_rules, h.fields_of AS hit_fields
 FROM (
-  SELECT ${fields.join(', ')}, ${at}, time, ingested_at, concat(stream, '/', toString(partition), '/', toString(epoch), '/', toString(offset), '/', toString(idx)) AS ref
+  SELECT ${fields.join(', ')}, ${at}, time, concat(stream, '/', toString(partition), '/', toString(epoch), '/', toString(offset), '/', toString(idx)) AS ref
   FROM kw.events WHERE ${which} AND phase = 'final' ORDER BY time, ${at} LIMIT 1 BY source, dup_key
 ) AS e
 LEFT JOIN (
@@ -128,7 +126,6 @@ function observed(row: Record<string, unknown>): ObservedEvent {
     ...(row as unknown as ObservedEvent),
     src_ip: ipText(String(row.src_ip)),
     timeMs: Number(row.ms),
-    ingestedMs: Number(row.ingested_ms),
     ruleHits: rules.map((rule, i) => ({ rule, fields: values[i] ?? {} })),
   };
 }
