@@ -96,6 +96,8 @@ function strongestFirst(a: Weighed, b: Weighed): number {
     Number(a.isWeak) - Number(b.isWeak) ||
     levelRank(b.level) - levelRank(a.level) ||
     b.weight - a.weight ||
+    // A baseline speaks again as it grows, each time with all before: the least likely word is the fullest.
+    (a.signal.unusual.p ?? 1) - (b.signal.unusual.p ?? 1) ||
     a.signal.time - b.signal.time ||
     (a.signal.id < b.signal.id ? -1 : a.signal.id > b.signal.id ? 1 : 0)
   );

@@ -20,6 +20,20 @@ describe('strong signals', () => {
     expect(alerts[0]?.last).toBe('2026-07-15T23:54:00.000Z');
   });
 
+  test('of a baseline that spoke again as it grew, the fullest word is the one shown', () => {
+    const word = (id: string, at: number, seen: number, p: number) =>
+      signal(id, at, 'new-secret', 'medium', {
+        kind: 'baseline',
+        unusual: { seen, p, sentence: `${seen} new.` },
+      });
+    const [only] = groupSignals([
+      word('a', 1, 4, 1e-4),
+      word('b', 1.1, 126, 1e-40),
+      word('c', 5, 127, 1e-39),
+    ]);
+    expect(only?.alert.summary).toBe('126 new (one of 3).');
+  });
+
   test('a rule that hits 200,000 times in a day, and as many weak signs beside it, are one alert', () => {
     const many = (level: Signal['level']) =>
       Array.from({ length: 200_000 }, (_, i) => signal(`${level}${i}`, i / 10_000, level, level));
