@@ -39,7 +39,7 @@ function asksFor(correlation: Correlation): string {
   if (correlation.type === 'temporal' || correlation.type === 'temporal_ordered')
     return `looked for within ${within}`;
   const threshold = correlation.criteria.map((c) => `${inWords[c.op]} ${c.value}`).join(' and ');
-  return `the rule speaks at ${threshold} in ${within}`;
+  return `the rule asks for ${threshold} in ${within}`;
 }
 
 const inWords = {
