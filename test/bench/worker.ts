@@ -78,6 +78,8 @@ async function parseOnly() {
 /** Parse, fill the columns of `events`, insert as objects; flushes as large as ours. No ledger, rules or redaction. */
 async function naive(keepsRaw: boolean) {
   const store = await openNaiveStore(dataDir, keepsRaw);
+  // As many as ours, unless the objects' JSON would not fit the engine's memory beside its parse.
+  const flushMax = keepsRaw ? flushRecordsMax / 5 : flushRecordsMax;
   let rows: object[] = [];
   // The last batch of one partition may be told while another's insert is under way.
   const inserts = new Set<Promise<void>>();
@@ -93,7 +95,7 @@ async function naive(keepsRaw: boolean) {
       const row = naiveRow(v.text, `main.${topic}`, v.partition, v.offset, now());
       rows.push(keepsRaw ? { ...row, raw: v.text } : row);
     }
-    if (rows.length < flushRecordsMax) return;
+    if (rows.length < flushMax) return;
     const full = rows;
     rows = [];
     await insert(full);
