@@ -170,6 +170,31 @@ describe('rules match', () => {
     expect((await run(args, lines.join('\n'))).rows[0]).toMatchObject({ events: [2, 1] });
   });
 
+  it.each([
+    ['a time without a zone is UTC', ['2026-01-01 00:00:05', '2026-01-01T00:00:35Z']],
+    ['microseconds', [1_767_225_605_000_000, 1_767_225_635_000_000]],
+    ['nanoseconds as a text, and seconds', ['1767225605000000000', 1_767_225_635]],
+  ])('two events 30 s apart: %s', async (_what, times) => {
+    const before = process.env.TZ;
+    process.env.TZ = 'America/New_York';
+    const lines = times.map((timestamp) =>
+      JSON.stringify({
+        type: 'response',
+        error: 'permission denied',
+        request: { remote_address: 'a' },
+        timestamp,
+      }),
+    );
+    const given = ['--product', 'vault', '--service', 'audit'];
+    const args = ['match', '--rules', at('denied.yml'), '--rules', at('many.yml'), ...given];
+    try {
+      expect((await run(args, lines.join('\n'))).rows).toMatchObject([{ events: [0, 1], title: 'Many' }]);
+    } finally {
+      if (before === undefined) delete process.env.TZ;
+      else process.env.TZ = before;
+    }
+  });
+
   it('takes a given log source at its word', async () => {
     const raw = JSON.stringify({ type: 'response', error: 'permission denied', timestamp: 5 });
     const match = (...args: string[]) => run(['match', '--rules', at('denied.yml'), ...args], raw);

@@ -52,21 +52,33 @@ function recordOf(text: string): KwRecord {
 }
 
 const timeFields = ['@timestamp', 'timestamp', 'time', 'eventTime'];
-/** Numbers up to here are seconds: as milliseconds they would lie before 1973. */
+/** Numbers up to here are seconds, milliseconds, microseconds: read as the next finer they would lie before 1973. */
 const secondsMax = 1e11;
+const millisecondsMax = 1e14;
+const microsecondsMax = 1e17;
 
-/** Milliseconds of the first field that is a time; numbers are seconds or milliseconds. */
+/** Milliseconds of the first field that is a time: a number since 1970, or a text, in UTC when it names no zone. */
 function timeOf(event: unknown): number | undefined {
   if (typeof event !== 'object' || event === null) return undefined;
   for (const field of timeFields) {
     const value: unknown = Object.hasOwn(event, field)
       ? (event as Record<string, unknown>)[field]
       : undefined;
-    const number =
-      typeof value === 'number' ? value : /^\d+(?:\.\d+)?$/.test(String(value)) ? Number(value) : undefined;
-    const ms =
-      number === undefined ? Date.parse(String(value)) : number <= secondsMax ? number * 1000 : number;
-    if (value !== undefined && value !== null && Number.isFinite(ms)) return ms;
+    if (typeof value !== 'string' && typeof value !== 'number') continue;
+    const ms = msOf(value);
+    if (Number.isFinite(ms)) return ms;
   }
   return undefined;
+}
+
+function msOf(value: string | number): number {
+  const text = String(value);
+  if (typeof value === 'number' || /^\d+(?:\.\d+)?$/.test(text)) {
+    const number = Number(value);
+    if (number <= secondsMax) return number * 1000;
+    if (number <= millisecondsMax) return number;
+    return number <= microsecondsMax ? number / 1e3 : number / 1e6;
+  }
+  // Without a zone a date-time would be read in that of this machine.
+  return Date.parse(/^\d{4}-\d\d-\d\d[T ][\d:.]+$/.test(text) ? `${text.replace(' ', 'T')}Z` : text);
 }
