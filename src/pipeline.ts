@@ -1,8 +1,9 @@
 import type { AuditEvent, Enrichment, StoredEvent } from './core/event.ts';
 import type { Outcome } from './core/outcome.ts';
 import { type KwRecord, type StreamKey, streamKeyText } from './core/record.ts';
+import { recordPages } from './store/auditRows.ts';
 import type { Engine } from './store/client.ts';
-import { recordsAboveMark } from './store/positions.ts';
+import { treesAboveMark } from './store/positions.ts';
 import { readBackRecords } from './store/readBack.ts';
 import type { HitRow, RecordRow, SessionRow, SetAsideRow } from './store/tables.ts';
 import {
@@ -77,25 +78,22 @@ export async function processFlush(records: readonly KwRecord[], stages: Stages)
 
 /**
  * Derives again what a crash left underived: records above the high mark of `events`. Rows of the other derived
- * tables that were written before the crash are skipped, so nothing is doubled.
+ * tables that were written before the crash are skipped, so nothing is doubled. A tail that gave no event is
+ * above the mark for ever: `derivedTo` says up to where this process knows better.
  */
-export async function repair(stages: Stages): Promise<number> {
-  let repaired = 0;
-  // A page whose last records give no event would be found again for ever: what was derived is remembered.
-  const done = new Set<string>();
-  for (;;) {
-    const page = await recordsAboveMark(stages.engine, repairPageRecords + done.size);
-    const missing = page.filter(({ record }) => !done.has(coordinateText(record)));
-    if (missing.length === 0) return repaired;
-    const rows = missing.map((r) => ({ ...r, writer: stages.writer }));
-    const known = await derivedCoordinates(stages.engine, rows);
-    await derive(rows, stages, Promise.resolve(), known);
-    for (const { record } of missing) done.add(coordinateText(record));
-    repaired += missing.length;
+export async function repair(
+  stages: Stages,
+  derivedTo: (key: StreamKey) => bigint = () => -1n,
+): Promise<void> {
+  for (const { mark, ...key } of await treesAboveMark(stages.engine)) {
+    let from = derivedTo(key);
+    if (mark > from) from = mark;
+    for await (const page of recordPages(stages.engine, key, from)) {
+      const rows = page.map((r) => ({ ...r, writer: stages.writer }));
+      await derive(rows, stages, Promise.resolve(), await derivedCoordinates(stages.engine, key, rows));
+    }
   }
 }
-
-const repairPageRecords = 20_000;
 
 /** What is derived from some records, ready to be written. */
 interface Derived {
@@ -236,19 +234,22 @@ function extendTrees(rows: readonly RecordRow[], stages: Stages): void {
   for (const { key, leaves, last } of trees.values()) stages.extend(key, leaves, last);
 }
 
-/** Which of these records have rows in `set_aside` and `hits`: written before a crash, not to be doubled. */
-async function derivedCoordinates(engine: Engine, rows: readonly RecordRow[]): Promise<KnownDerived> {
-  let first = rows[0]?.record.offset ?? 0n;
-  for (const { record } of rows) if (record.offset < first) first = record.offset;
-  const streams = [...new Set(rows.map((r) => r.record.stream))];
+/** Which of these records of one tree have rows in `set_aside` and `hits`: written before a crash, not to be doubled. */
+async function derivedCoordinates(
+  engine: Engine,
+  key: StreamKey,
+  rows: readonly RecordRow[],
+): Promise<KnownDerived> {
+  const { stream, partition, epoch } = key;
+  const first = String(rows[0]?.record.offset);
+  const last = String(rows.at(-1)?.record.offset);
   const read = async (table: string) => {
     const found = await engine.rows(
-      `SELECT DISTINCT stream, partition, epoch, toString(offset) AS o FROM ${table} WHERE has({streams:Array(String)}, stream) AND offset >= {first:UInt64}`,
-      { streams, first: first.toString() },
+      `SELECT DISTINCT toString(offset) AS o FROM ${table} WHERE stream = {stream:String} AND partition = {partition:UInt32} ` +
+        'AND epoch = {epoch:UInt32} AND offset BETWEEN {first:UInt64} AND {last:UInt64}',
+      { stream, partition, epoch, first, last },
     );
-    return new Set(
-      found.map((r) => `${String(r.stream)}/${Number(r.partition)}/${Number(r.epoch)}/${String(r.o)}`),
-    );
+    return new Set(found.map((r) => `${streamKeyText(key)}/${String(r.o)}`));
   };
   return { setAside: await read('kw.set_aside'), hits: await read('kw.hits') };
 }

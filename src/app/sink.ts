@@ -37,7 +37,7 @@ export interface Sink extends IntakeSink {
   take(records: readonly KwRecord[]): Promise<FlushCounts>;
   /** Time of the newest flush that is stored whole, in ms: nothing up to it is still on its way. */
   flushedAt(): number;
-  /** Runs between two flushes, while the store and the trees stand still. */
+  /** Runs between two flushes, while the store and the trees stand still; a failed flush is mended first. */
   between<T>(run: () => Promise<T>): Promise<T>;
 }
 
@@ -66,11 +66,30 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
       inTree.set(streamKeyText(key), last);
     },
   };
+  /** A flush failed half way, and what it left is not mended yet. */
+  let isTorn = false;
   let queue: Promise<unknown> = Promise.resolve();
   const oneByOne = <T>(run: () => Promise<T>): Promise<T> => {
     const result = queue.then(run);
     queue = result.catch(() => undefined);
     return result;
+  };
+
+  /**
+   * Derives and puts into the trees what a failed flush left, of whatever stream, before anything follows it:
+   * detection reads flushes in order, and a check of the store must not find half of one.
+   */
+  const mend = async (): Promise<void> => {
+    await repair(stages, (key) => inTree.get(streamKeyText(key)) ?? -1n);
+    for (const position of await storedPositions(engine)) {
+      const name = streamKeyText(position);
+      const known = inTree.get(name) ?? -1n;
+      if (position.offset <= known) continue;
+      for await (const leaves of leavesOf(engine, position, known)) ledger.extend(position, leaves);
+      inTree.set(name, position.offset);
+    }
+    isTorn = false;
+    flushedAt = newestFlush;
   };
 
   const bind = async (key: StreamKey): Promise<void> => {
@@ -103,14 +122,21 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
         await bind(record);
         bound.add(name);
       }
+      if (isTorn) await mend();
+      isTorn = true;
       const counts = await processFlush(records, extending);
+      isTorn = false;
       flushedAt = newestFlush;
       return counts;
     });
 
   return {
     take,
-    between: oneByOne,
+    between: (run) =>
+      oneByOne(async () => {
+        if (isTorn) await mend();
+        return run();
+      }),
     flushedAt: () => flushedAt,
     async deliver(records) {
       const { quarantined } = await take(records);
@@ -126,18 +152,7 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
       const stored = await recordAt(engine, record, record.offset);
       return stored?.leaf.equals(stages.leaf(record)) === true;
     },
-    recover: () =>
-      oneByOne(async () => {
-        await repair(stages);
-        for (const position of await storedPositions(engine)) {
-          const name = streamKeyText(position);
-          const known = inTree.get(name) ?? -1n;
-          if (position.offset <= known) continue;
-          for await (const leaves of leavesOf(engine, position, known)) ledger.extend(position, leaves);
-          inTree.set(name, position.offset);
-        }
-        flushedAt = newestFlush;
-      }),
+    recover: () => oneByOne(mend),
     async onGap(key, first, last) {
       const lines = [
         ['tree', streamKeyText(key)],

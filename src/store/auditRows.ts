@@ -18,9 +18,13 @@ const treeParams = (key: StreamKey): Params => ({
   epoch: key.epoch,
 });
 
-/** Records of one tree in offset order; rows of one offset are never divided between two pages. */
-export async function* recordPages(engine: Engine, key: StreamKey): AsyncGenerator<readonly StoredRecord[]> {
-  let after = '-1';
+/** Records of one tree above `from` in offset order; rows of one offset are never divided between two pages. */
+export async function* recordPages(
+  engine: Engine,
+  key: StreamKey,
+  from = -1n,
+): AsyncGenerator<readonly StoredRecord[]> {
+  let after = from.toString();
   for (;;) {
     // Sizes first: large records may stand side by side in a stream of small ones.
     const sizes = await engine.rows(

@@ -111,18 +111,28 @@ export async function recordAt(
   return rows[0] === undefined ? undefined : storedRecord(rows[0]);
 }
 
+/** A tree with records above `mark`, the highest offset that `events` has of it; -1 = none. */
+export interface UnderivedTree extends StreamKey {
+  readonly mark: bigint;
+}
+
 /**
- * Records above the high mark of `events`: stored, and their derived rows lost with a crash. `events` is
- * written last, so its mark vouches for the other derived tables up to there (docs/store.md).
+ * Trees with records above the high mark of `events`: stored, and their derived rows perhaps lost with a crash.
+ * `events` is written last, so its mark vouches for the other derived tables up to there (docs/store.md).
  */
-export async function recordsAboveMark(engine: Engine, limit: number): Promise<StoredRecord[]> {
+export async function treesAboveMark(engine: Engine): Promise<UnderivedTree[]> {
   const rows = await engine.rows(
-    'WITH h AS (SELECT stream, partition, epoch, max(offset) AS m FROM kw.events GROUP BY ALL) ' +
-      `${recordSelect} LEFT JOIN h USING (stream, partition, epoch) WHERE h.stream = '' OR r.offset > h.m ` +
-      'ORDER BY stream, partition, epoch, offset LIMIT {limit:UInt32}',
-    { limit },
+    "SELECT r.stream AS s, r.partition AS p, r.epoch AS e, toString(if(h.stream = '', toInt128(-1), toInt128(h.m))) AS mark " +
+      'FROM (SELECT stream, partition, epoch, max(offset) AS last FROM kw.records GROUP BY ALL) AS r ' +
+      'LEFT JOIN (SELECT stream, partition, epoch, max(offset) AS m FROM kw.events GROUP BY ALL) AS h USING (stream, partition, epoch) ' +
+      "WHERE h.stream = '' OR r.last > h.m ORDER BY s, p, e",
   );
-  return rows.map(storedRecord);
+  return rows.map((r) => ({
+    stream: String(r.s),
+    partition: Number(r.p),
+    epoch: Number(r.e),
+    mark: BigInt(String(r.mark)),
+  }));
 }
 
 export function storedRecord(row: Record<string, unknown>): StoredRecord {
