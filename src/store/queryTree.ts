@@ -72,7 +72,7 @@ const systemTablesAllowed = new Set(
 const functionsRefused = new Set(
   (
     'file catboostevaluate evalmlmethod hascolumnintable joinget joingetornull filesystemavailable filesystemcapacity filesystemunreserved ' +
-    'getserversetting getserverport getmacro getclienthttpheader getoskernelversion showcertificate globalvariable hostname fullhostname fqdn ' +
+    'getserversetting getserverport getmacro getclienthttpheader getoskernelversion showcertificate globalvariable hostname fullhostname displayname fqdn ' +
     'tcpport serveruuid logtrace sleep sleepeachrow generateserialid reversednsquery zookeepersessionuptime transactionid ' +
     'transactionlatestsnapshot transactionoldestsnapshot addresstoline addresstolinewithinlines addresstosymbol demangle lemmatize stem synonyms ' +
     'detectlanguage detectprogramminglanguage naivebayesclassifier naivebayesclassifierwithprob naivebayesclassifierwithallprobs fuzzquery ' +

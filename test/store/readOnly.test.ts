@@ -197,6 +197,7 @@ describe('the host is out of reach, with --raw too', () => {
     "SELECT dictGet('d', 'a', 1)",
     "SELECT getServerSetting('max_connections')",
     'SELECT hostName()',
+    'SELECT displayName()',
     "SELECT getMacro('x')",
     'SELECT sleep(3)',
     'SELECT arrayMap(x -> sleep(1), [1])',
