@@ -119,7 +119,7 @@ async function deliver(client: WebClient, message: Message, settings: SlackSetti
       text,
       thread_ts: previous.ts,
       reply_broadcast: true,
-      metadata: body.metadata,
+      metadata: metadataOf(threadName(message)),
       unfurl_links: false,
       unfurl_media: false,
     });
@@ -138,7 +138,7 @@ function content(message: Message, settings: SlackSettings, command = commandDef
     channel: settings.channel ?? '#security-alerts',
     text,
     blocks,
-    metadata: { event_type: metadataType, event_payload: { id: messageName(message) } },
+    metadata: metadataOf(messageName(message)),
     unfurl_links: false,
     unfurl_media: false,
   };
@@ -148,8 +148,17 @@ function mentionOf(message: Message, settings: SlackSettings): string {
   return message.mention ? (settings.mention ?? mentionDefault) : '';
 }
 
+function metadataOf(id: string) {
+  return { event_type: metadataType, event_payload: { id } };
+}
+
 function messageName(message: Message): string {
   return `${message.key}/${message.change}/${message.revision}`;
+}
+
+/** Of its own: the edited message bears the new name before the line is posted. */
+function threadName(message: Message): string {
+  return `${messageName(message)}/thread`;
 }
 
 /** The message of an attempt that got no answer, by its metadata. Without the scope we cannot look: then not found. */
@@ -166,7 +175,8 @@ async function findEarlier(
       limit: 200,
       include_all_metadata: true,
     });
-    const id = messageName(message);
+    const isThread = message.previous !== undefined && message.change !== 'updated';
+    const id = isThread ? threadName(message) : messageName(message);
     const found = messages?.find((m) => {
       const payload = m.metadata?.event_payload as { id?: unknown } | undefined;
       return m.metadata?.event_type === metadataType && payload?.id === id;

@@ -105,6 +105,24 @@ describe('one message per alert', () => {
     expect(server.posted).toHaveLength(1);
   });
 
+  test('an edit that arrived does not stand for the line in the thread that did not', async () => {
+    const notifier = create();
+    const since = Date.now();
+    const previous = 'C0123:170000000.000100';
+    const raised = { change: 'raised', previous, mention: true } as const;
+    await notifier.send(messageOf());
+    server.answerNext('ok', { status: 500 });
+    expect(await notifier.send(messageOf({ severity: 'critical' }, raised))).toMatchObject({
+      isAmbiguous: true,
+    });
+    const again = messageOf({ severity: 'critical' }, { ...raised, ambiguousSince: since });
+    expect(await notifier.send(again)).toEqual({ kind: 'delivered', ref: previous });
+    expect(server.posted.map((p) => p.thread_ts)).toEqual([undefined, '170000000.000100']);
+    // The line is there now: not a third time.
+    await notifier.send(again);
+    expect(server.posted).toHaveLength(2);
+  });
+
   test('where history may not be read, an ambiguous message is sent: twice is better than never', async () => {
     server.forbidReading();
     const delivery = await create().send(messageOf({}, { ambiguousSince: Date.now() }));

@@ -19,7 +19,7 @@ export interface SlackCall {
 interface Posted {
   readonly ts: string;
   text: string;
-  readonly metadata: unknown;
+  metadata: unknown;
   readonly thread_ts?: string;
 }
 
@@ -63,6 +63,7 @@ export async function startSlackServer() {
       const found = posted.find((p) => p.ts === body.ts);
       if (!found) return json({ ok: false, error: 'message_not_found' });
       found.text = body.text ?? '';
+      if (body.metadata !== undefined) found.metadata = JSON.parse(body.metadata);
       return json({ ok: true, channel: body.channel, ts: body.ts });
     }
     const ts = `17000000${posted.length}.000100`;
