@@ -212,6 +212,12 @@ describe('rules match', () => {
     expect(err).toContain('broken.yml:4:7');
   });
 
+  it('reads a first line with a byte order mark, and lines that end in CR LF', async () => {
+    const lines = `\ufeff${denied('2026-01-01T00:00:01Z')}\r\n`;
+    const { code, rows } = await run(['match', '--rules', at('denied.yml')], lines);
+    expect([code, rows.map((r) => r.event)]).toEqual([0, [0]]);
+  });
+
   it('leaves out a line that is no JSON, says so and exits 2', async () => {
     const { code, rows, err } = await run(
       ['match', '--rules', at('denied.yml')],

@@ -96,7 +96,8 @@ function print(terminal: Terminal, where: object, rule: { id: string; title: str
 
 function parse(text: string): { value: unknown } | undefined {
   try {
-    return { value: JSON.parse(text) as unknown };
+    // Windows tools write a byte order mark before the first line.
+    return { value: JSON.parse(text.replace(/^\ufeff/, '')) as unknown };
   } catch {
     return undefined;
   }
