@@ -26,7 +26,7 @@ const keyFile = 'signing-key.pem';
 const identityFile = 'log.txt';
 
 /** KEYWITNESS_KEY_PASSPHRASE, else the first line of the file KEYWITNESS_KEY_PASSPHRASE_FILE names. */
-export function keyPassphrase(env: Environment): Secret | undefined {
+function keyPassphrase(env: Environment): Secret | undefined {
   if (env.KEYWITNESS_KEY_PASSPHRASE) return new Secret(env.KEYWITNESS_KEY_PASSPHRASE);
   const path = env.KEYWITNESS_KEY_PASSPHRASE_FILE;
   if (!path) return undefined;

@@ -12,8 +12,8 @@ export const transports = ['kafka', 'file', 'http', 'keywitness'] as const;
 export type Transport = (typeof transports)[number];
 
 /** Same bits as the column `records.flags`: null and empty differ although their hash is the same. */
-export const flagNullKey = 1;
-export const flagNullValue = 2;
+const flagNullKey = 1;
+const flagNullValue = 2;
 
 /** A stream's name stands in a line of the leaf, in a checkpoint's origin and in an event's name. */
 const streamShape = /^[A-Za-z0-9._-]{1,300}$/;

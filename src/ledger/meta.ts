@@ -2,11 +2,11 @@
  * The meta-log's leaves: what happened to the ledger itself. Lines of `name value`, no JSON:
  * `keywitness-meta/v1`, `kind K`, `time T`, then the kind's own lines (docs/ledger.md, "Meta leaves").
  */
-export const metaTag = 'keywitness-meta/v1';
+const metaTag = 'keywitness-meta/v1';
 /** Above this a heartbeat is split into several leaves: a proof of one line stays small. */
 export const metaBytesMax = 2048;
 
-export const metaKinds = ['start', 'stop', 'heartbeat', 'settings', 'gap', 'epoch', 'ack'] as const;
+const metaKinds = ['start', 'stop', 'heartbeat', 'settings', 'gap', 'epoch', 'ack'] as const;
 export type MetaKind = (typeof metaKinds)[number];
 export type MetaLine = readonly [name: string, value: string];
 
@@ -17,7 +17,7 @@ export interface MetaLeaf {
   readonly lines: readonly MetaLine[];
 }
 
-export function metaText(leaf: MetaLeaf): Buffer {
+function metaText(leaf: MetaLeaf): Buffer {
   const head = `${metaTag}\nkind ${leaf.kind}\ntime ${new Date(leaf.time).toISOString()}\n`;
   return Buffer.from(head + leaf.lines.map(lineText).join(''));
 }

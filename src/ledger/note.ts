@@ -61,7 +61,7 @@ export function signNote(text: string, signers: readonly NoteSigner[]): string {
   return `${text}\n${signers.map((s) => signatureLine(s, s.sign(text))).join('')}`;
 }
 
-export function signatureLine(key: NoteVerifier, signature: Buffer): string {
+function signatureLine(key: NoteVerifier, signature: Buffer): string {
   const id = Buffer.alloc(4);
   id.writeUInt32BE(key.keyId);
   return `— ${key.name} ${Buffer.concat([id, signature]).toString('base64')}\n`;

@@ -14,7 +14,7 @@ export interface LedgerStore {
   lastCheckpoints(): Promise<readonly CheckpointRow[]>;
 }
 
-export interface StoredMetaLeaf {
+interface StoredMetaLeaf {
   readonly index: number;
   readonly text: Buffer;
 }

@@ -11,7 +11,7 @@ export interface Frontier {
 }
 
 /** Root of the empty tree: SHA-256 of nothing. */
-export const emptyRoot: Buffer = hash('sha256', '', 'buffer');
+const emptyRoot: Buffer = hash('sha256', '', 'buffer');
 
 export function emptyFrontier(): Frontier {
   return { size: 0, nodes: [] };
@@ -22,7 +22,7 @@ export function copyFrontier(frontier: Frontier): Frontier {
 }
 
 /** SHA-256(0x01 ‖ left ‖ right). The scratch is safe: the hash is taken before anyone else runs. */
-export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
+function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
   scratch.set(left, 1);
   scratch.set(right, 33);
   return hash('sha256', scratch, 'buffer');
@@ -75,29 +75,6 @@ export function inclusionRanges(index: number, size: number): LeafRange[] {
   return up.reverse();
 }
 
-/** PROOF(first, D[second]) of RFC 6962 section 2.1.2, as ranges; empty when first is 0 or second. */
-export function consistencyRanges(first: number, second: number): LeafRange[] {
-  if (first < 0 || first > second) throw new RangeError(`no tree of ${first} in a tree of ${second}`);
-  if (first === 0 || first === second) return [];
-  const down: LeafRange[] = [];
-  let from = 0;
-  let to = second;
-  let isWhole = true;
-  while (to !== first) {
-    const split = from + splitOf(to - from);
-    if (first <= split) {
-      down.push({ from: split, to });
-      to = split;
-    } else {
-      down.push({ from, to: split });
-      from = split;
-      isWhole = false;
-    }
-  }
-  if (!isWhole) down.push({ from, to });
-  return down.reverse();
-}
-
 /** The roots of `ranges`, from one pass over the leaves in order: memory is that of the proof. */
 export async function rangeRoots(
   leaves: AsyncIterable<Buffer> | Iterable<Buffer>,
@@ -143,53 +120,11 @@ export function rootFromInclusion(
   return sn === 0n ? root : undefined;
 }
 
-/** RFC 9162 section 2.1.4.2: does the tree (second, secondRoot) continue the tree (first, firstRoot)? */
-export function isConsistent(
-  first: number,
-  firstRoot: Buffer,
-  second: number,
-  secondRoot: Buffer,
-  proof: readonly Buffer[],
-): boolean {
-  if (!isSize(first) || !isSize(second) || first > second) return false;
-  if (first === second) return proof.length === 0 && firstRoot.equals(secondRoot);
-  if (first === 0) return proof.length === 0 && firstRoot.equals(emptyRoot);
-  const path = isPowerOfTwo(first) ? [firstRoot, ...proof] : proof;
-  let fn = BigInt(first - 1);
-  let sn = BigInt(second - 1);
-  while ((fn & 1n) === 1n) {
-    fn >>= 1n;
-    sn >>= 1n;
-  }
-  const start = path[0];
-  if (start === undefined) return false;
-  let fr = start;
-  let sr = start;
-  for (const node of path.slice(1)) {
-    if (sn === 0n) return false;
-    if ((fn & 1n) === 1n || fn === sn) {
-      fr = nodeHash(node, fr);
-      sr = nodeHash(node, sr);
-      while ((fn & 1n) === 0n && fn !== 0n) {
-        fn >>= 1n;
-        sn >>= 1n;
-      }
-    } else sr = nodeHash(sr, node);
-    fn >>= 1n;
-    sn >>= 1n;
-  }
-  return sn === 0n && fr.equals(firstRoot) && sr.equals(secondRoot);
-}
-
 /** The largest power of two smaller than `size` (RFC 6962's k), for size > 1. */
 function splitOf(size: number): number {
   let k = 1;
   while (k * 2 < size) k *= 2;
   return k;
-}
-
-function isPowerOfTwo(size: number): boolean {
-  return size > 0 && Number.isInteger(Math.log2(size)) && 2 ** Math.round(Math.log2(size)) === size;
 }
 
 function isSize(n: number): boolean {

@@ -1,7 +1,7 @@
 import type { StreamKey } from '../../core/record.ts';
 
 /** What `verify` can find, with its verdict (docs/ledger.md, "What verify finds"). */
-export const findingVerdicts = {
+const findingVerdicts = {
   modified: 'tampered',
   'leaf-modified': 'tampered',
   'column-modified': 'tampered',
@@ -80,7 +80,7 @@ export interface VerifyReport {
 }
 
 /** For how long a cut tail could go unseen. Times in milliseconds since the epoch, 0 = never. */
-export interface Exposure {
+interface Exposure {
   readonly newestAnchored: number;
   readonly newestSigned: number;
   /** Records after the newest checkpoint. */
