@@ -16,7 +16,7 @@ import {
 } from './store/writer.ts';
 
 /** An understood part: the event, and the native object with secrets cut out, for rules. */
-export interface Understood {
+interface Understood {
   readonly event: AuditEvent;
   readonly redacted: unknown;
 }

@@ -7,7 +7,7 @@ import { revisionOf } from './log.ts';
 export const repeatIntervalMs = 4 * 3600_000;
 
 /** An edit in place disturbs nobody; twice a minute keeps the numbers fresh and the receiver's limits unspent. */
-export const updateIntervalMs = 30_000;
+const updateIntervalMs = 30_000;
 
 export type DedupDecision =
   | { readonly kind: 'send'; readonly change: MessageChange; readonly at: number }

@@ -6,7 +6,7 @@ import { severityOf, type Weighed } from './weigh.ts';
 const referencesMax = 500;
 
 /** Rule id of an alert made of several weak kinds. */
-export const combinedRule = 'combined-signals';
+const combinedRule = 'combined-signals';
 
 /** One alert explains itself by its parts: who, which secret, what, how unusual, since when, what to do. */
 export function describe(id: string, parts: readonly Weighed[], ownerOf: (secret: string) => string): Alert {

@@ -10,7 +10,7 @@ import { episodeMs, type Grouped, type GroupOptions, groupSignals } from './grou
  * How long a story is kept after it ended by the watermark: a whole day plus an episode, so that a late day's
  * signal still finds the episode it belongs to. Later ones are counted as late and left to `backtest`.
  */
-export const retentionMs = episodeMs + 24 * 3600_000;
+const retentionMs = episodeMs + 24 * 3600_000;
 
 export interface Replaced {
   /** Id that was told early. */
@@ -19,7 +19,7 @@ export interface Replaced {
   readonly by: string;
 }
 
-export interface GroupChange {
+interface GroupChange {
   /** Alerts that are new or say something new, as the store keeps them. */
   readonly changed: readonly Grouped[];
   readonly replaced: readonly Replaced[];

@@ -1,7 +1,7 @@
 import type { Alert } from '../core/signal.ts';
 
 /** More first messages of one rule in an hour than people read one by one: a bad rule must not flood. */
-export const messagesPerRuleMax = 10;
+const messagesPerRuleMax = 10;
 
 export const limitWindowMs = 3600_000;
 

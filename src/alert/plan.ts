@@ -8,7 +8,7 @@ import { type RouteOptions, routeAlert } from './route.ts';
 import type { RowChange } from './rows.ts';
 
 /** Channel of lines about alerts that go to nobody. */
-export const noChannel = '-';
+const noChannel = '-';
 
 interface PlanInput {
   readonly alert: Alert;

@@ -1,11 +1,11 @@
 /** First wait: most failures are a restart or a blip. */
-export const retryBaseMs = 1000;
+const retryBaseMs = 1000;
 
 /** Longest own wait: an alert should follow within minutes of the receiver's recovery. */
-export const retryMaxMs = 5 * 60_000;
+const retryMaxMs = 5 * 60_000;
 
 /** Longest wait a receiver may ask for: a broken Retry-After must not silence us for years. */
-export const retryAfterMaxMs = 3600_000;
+const retryAfterMaxMs = 3600_000;
 
 /**
  * Wait after the n-th failed attempt in a row (n ≥ 1): exponential, with the upper half random so that many

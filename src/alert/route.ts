@@ -1,6 +1,6 @@
 import { type Alert, type Level, levelRank } from '../core/signal.ts';
 
-export interface Route {
+interface Route {
   readonly channels: readonly string[];
   /** Marks the message so that someone is called. */
   readonly mention: boolean;
@@ -18,7 +18,7 @@ export interface RouteOptions {
 }
 
 /** Below medium is context, not work: it stays in the store, where `alerts list --all` and the review find it. */
-export const minLevelDefault: Level = 'medium';
+const minLevelDefault: Level = 'medium';
 
 /** Who hears of an alert, by its severity. */
 export function routeAlert(alert: Pick<Alert, 'severity'>, options: RouteOptions): RouteDecision {

@@ -18,7 +18,7 @@ export interface DeliveryRows {
 export type RowChange = Pick<DeliveryRow, 'key' | 'channel' | 'rule'> & Partial<DeliveryRow>;
 
 /** Longer than any repeat or weekend; what is older is looked up when it is offered again. */
-export const rememberMs = 7 * 86_400_000;
+const rememberMs = 7 * 86_400_000;
 
 export function createDeliveryRows(log: DeliveryLog, clock: Clock): DeliveryRows {
   const rows = new Map<string, DeliveryRow>();

@@ -5,7 +5,7 @@ import { type Level, levelRank, type Signal } from '../core/signal.ts';
  * happens to innocent people now and then (a first read, a new address).
  * A baseline that calls itself medium has done the arithmetic of chance alone, so it is worth two.
  */
-export const weightOfLevel: Readonly<Record<Level, number>> = {
+const weightOfLevel: Readonly<Record<Level, number>> = {
   // Said for context (a login, a renewal); four of them together are one sign.
   informational: 0.25,
   low: 1,
@@ -15,19 +15,19 @@ export const weightOfLevel: Readonly<Record<Level, number>> = {
 };
 
 /** A repeat says little that the first did not: the same cause makes both. */
-export const repeatWeightRatio = 0.25;
+const repeatWeightRatio = 0.25;
 
 /** Four signals of one kind are as loud as it gets; below 2.0 together, so that one kind never agrees with itself. */
-export const repeatsCountedMax = 3;
+const repeatsCountedMax = 3;
 
 /** Two kinds that are independent and rare each: the first point where chance alone is a poor explanation. */
-export const mediumSum = 2;
+const mediumSum = 2;
 
 /** Four kinds at once, or two that were improbable alone. */
-export const highSum = 4;
+const highSum = 4;
 
 /** An announcement halves a soft sign: buys precision, not silence (two announced kinds still count as one sign). */
-export const explainedWeightRatio = 0.5;
+const explainedWeightRatio = 0.5;
 
 /** A signal as the grouping sees it: announcements are taken into account. */
 export interface Weighed {
@@ -57,7 +57,7 @@ export function weigh(signal: Signal, isHard: (signal: Signal) => boolean): Weig
 }
 
 /** The sum over distinct kinds (rule ids): the heaviest of each in full, repeats a little and capped. */
-export function sumOf(parts: readonly Weighed[]): number {
+function sumOf(parts: readonly Weighed[]): number {
   const kinds = new Map<string, { top: number; count: number }>();
   for (const { signal, weight } of parts) {
     const kind = kinds.get(signal.rule) ?? { top: 0, count: 0 };

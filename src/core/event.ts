@@ -11,13 +11,13 @@ export const actions = [
 export type Action = (typeof actions)[number];
 
 export const outcomes = ['allowed', 'denied', 'error', 'unknown'] as const;
-export type AccessOutcome = (typeof outcomes)[number];
+type AccessOutcome = (typeof outcomes)[number];
 
 export const actorKinds = ['human', 'service', 'ci', 'root', 'system', 'unknown'] as const;
 export type ActorKind = (typeof actorKinds)[number];
 
 export const phases = ['final', 'attempt', 'derived', 'note'] as const;
-export type Phase = (typeof phases)[number];
+type Phase = (typeof phases)[number];
 
 /** What an adapter says: a pure function of the bytes, the adapter's version and the stream's settings. */
 export interface AuditEvent {
@@ -117,7 +117,7 @@ export function blankEvent(): AuditEvent {
 }
 
 /** The same, typed as what it becomes. */
-export function blankStoredEvent(): StoredEvent {
+function blankStoredEvent(): StoredEvent {
   // biome-ignore format: one field a line would hide the shape
   return {
     time: 0n, time_quality: '', source: '', format: '', adapter: 0, logsource: '',

@@ -49,7 +49,7 @@ export interface Signal {
   readonly explained: readonly string[];
 }
 
-export const alertStates = ['open', 'acknowledged', 'resolved', 'false-positive'] as const;
+const alertStates = ['open', 'acknowledged', 'resolved', 'false-positive'] as const;
 export type AlertState = (typeof alertStates)[number];
 
 /** What people are told, once: one or more signals about one entity. JSON shape of `alerts list --json`. */

@@ -95,7 +95,7 @@ function signalOf(
 }
 
 /** The same whenever the same events are evaluated again: rule, entity and completing event. */
-export function signalId(rule: string, group: string, ref: string): string {
+function signalId(rule: string, group: string, ref: string): string {
   return createHash('sha256').update(`signal-v1\0${rule}\0${group}\0${ref}`).digest('hex').slice(0, 32);
 }
 

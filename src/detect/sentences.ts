@@ -66,7 +66,7 @@ function plural(field: string): string {
   return plurals[field.replace(/^kw\./, '')] ?? `values of ${field}`;
 }
 
-export function durationText(ms: number): string {
+function durationText(ms: number): string {
   if (ms < 120_000) return `${Math.max(1, Math.ceil(ms / 1000))} s`;
   if (ms < 2 * 3_600_000) return `${Math.round(ms / 60_000)} min`;
   if (ms < 2 * 86_400_000) return `${Math.round(ms / 3_600_000)} h`;

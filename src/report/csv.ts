@@ -7,7 +7,7 @@ export function csvText(columns: readonly Column[], rows: readonly Row[]): strin
 }
 
 /** A list in one cell, as people read it; the JSON keeps it a list. */
-export function cellText(cell: Cell | undefined): string {
+function cellText(cell: Cell | undefined): string {
   if (cell === undefined) return '';
   return typeof cell === 'object' ? cell.join(' | ') : String(cell);
 }

@@ -9,7 +9,7 @@ import type { ReviewInput } from './input.ts';
 import { reviewJson } from './json.ts';
 import { statementsOf } from './statements.ts';
 
-export interface ReviewFile {
+interface ReviewFile {
   readonly name: string;
   readonly sha256: string;
   readonly bytes: number;

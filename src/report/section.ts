@@ -9,7 +9,7 @@ export type Row = Readonly<Record<string, Cell>>;
  * How a column reads to people. `id`: long, may break anywhere; `time`: ISO 8601 UTC; `event`: the name of an
  * event; `share`: 0 to 1; `flag`: yes or nothing; `verdict`: a word that is good or bad.
  */
-export type ColumnKind = 'text' | 'id' | 'count' | 'time' | 'list' | 'event' | 'share' | 'flag' | 'verdict';
+type ColumnKind = 'text' | 'id' | 'count' | 'time' | 'list' | 'event' | 'share' | 'flag' | 'verdict';
 
 export interface Column {
   /** Name in the SQL, the CSV and the JSON. */

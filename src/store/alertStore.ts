@@ -5,7 +5,7 @@ import { type Column, millis, text, texts, u32, u64 } from './columns.ts';
 import { writeRows } from './writer.ts';
 
 /** What a stored alert is named by, so that a restart gives the same names (src/alert/group.ts has the meaning). */
-export interface AlertAnchor {
+interface AlertAnchor {
   readonly rule: string;
   readonly group: string;
   readonly signal: string;
@@ -13,7 +13,7 @@ export interface AlertAnchor {
 }
 
 /** An alert with what the grouping needs to find it again. */
-export interface GroupedAlert {
+interface GroupedAlert {
   readonly alert: Alert;
   readonly group: string;
   readonly anchor?: AlertAnchor;

@@ -16,7 +16,7 @@ export function text<Row>(name: string, of: (row: Row) => string): Column<Row> {
 export function texts<Row>(name: string, of: (row: Row) => readonly string[]): Column<Row> {
   return { name, type: 'Array(String)', write: (out, row) => out.strings(of(row)) };
 }
-export function u16<Row>(name: string, of: (row: Row) => number): Column<Row> {
+function u16<Row>(name: string, of: (row: Row) => number): Column<Row> {
   return { name, type: 'UInt16', write: (out, row) => out.u16(of(row)) };
 }
 export function u32<Row>(name: string, of: (row: Row) => number): Column<Row> {

@@ -93,6 +93,6 @@ function spansOf(rows: readonly RecordRow[]): Span[] {
 }
 
 /** A string literal; stream names are `[A-Za-z0-9._-]`, escaped all the same. */
-export function sqlString(text: string): string {
+function sqlString(text: string): string {
   return `'${text.replace(/\\/g, '\\\\').replace(/'/g, "\\'")}'`;
 }

@@ -82,7 +82,7 @@ async function naive(keepsRaw: boolean) {
   const flushMax = keepsRaw ? flushRecordsMax / 5 : flushRecordsMax;
   let rows: object[] = [];
   // The last batch of one partition may be told while another's insert is under way.
-  const inserts = new Set<Promise<void>>();
+  const inserts = new Set<Promise<unknown>>();
   const insert = async (full: object[]) => {
     const inserting = store.insert(full);
     inserts.add(inserting);

@@ -10,7 +10,7 @@ export type SlackAnswer =
   | { readonly status: number; readonly headers?: Record<string, string> }
   | { readonly error: string };
 
-export interface SlackCall {
+interface SlackCall {
   readonly method: string;
   readonly body: Record<string, string>;
   readonly authorization: string;

@@ -50,7 +50,7 @@ export async function withAdmin<T>(
 }
 
 /** An open port is not yet a broker that can create topics: wait for a controller. */
-export async function waitForController(addresses: readonly string[], timeoutMs = 30_000): Promise<void> {
+async function waitForController(addresses: readonly string[], timeoutMs = 30_000): Promise<void> {
   const until = Date.now() + timeoutMs;
   for (;;) {
     const cluster = await withAdmin(addresses, (admin) => admin.describeCluster()).catch(() => undefined);

@@ -27,7 +27,7 @@ export interface KafkaHome {
   readonly formatted: string;
 }
 
-export function onPath(program: string): boolean {
+function onPath(program: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((dir) => existsSync(join(dir, program)));
 }
 

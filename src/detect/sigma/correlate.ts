@@ -31,7 +31,7 @@ export interface Firing<R> {
   readonly count: number;
 }
 
-export interface CorrelatorStats {
+interface CorrelatorStats {
   readonly groups: number;
   readonly events: number;
   /** Groups given up because there were too many: their windows begin anew. */

@@ -12,7 +12,7 @@ export interface UnlinkedCorrelation {
   readonly hasLevel: boolean;
 }
 
-export interface Reference {
+interface Reference {
   readonly text: string;
   readonly line: number;
   readonly column: number;

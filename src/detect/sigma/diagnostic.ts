@@ -4,7 +4,7 @@ export interface Position {
   readonly column: number;
 }
 
-export type Severity = 'error' | 'warning' | 'info';
+type Severity = 'error' | 'warning' | 'info';
 
 /** One thing to say about a rule file. A file with an error is left out of the set as a whole. */
 export interface Diagnostic extends Position {

@@ -14,7 +14,7 @@ export interface LocatedScalar {
   readonly textAt: Position;
 }
 
-export interface LocatedSeq {
+interface LocatedSeq {
   readonly kind: 'seq';
   readonly items: readonly Located[];
   readonly at: Position;

@@ -24,7 +24,7 @@ export function compileRegex(source: string, flags: ReadonlySet<'i' | 'm' | 's'>
  * The longest run of plain ASCII characters at the top level that every match must hold, folded.
  * Gives up ('') at anything it does not know: too little costs speed, too much would cost a match.
  */
-export function sureLiteral(source: string): string {
+function sureLiteral(source: string): string {
   if (/[|]|\(\?|\\[QEpPxuU0-9]|\{(?!\d)/.test(source)) return '';
   let best = '';
   let run = '';

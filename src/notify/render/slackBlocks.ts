@@ -1,4 +1,4 @@
-import type { KnownBlock } from '@slack/types';
+import type { KnownBlock } from '@slack/web-api';
 import { truncate } from './clean.ts';
 import type { Story } from './story.ts';
 
@@ -6,7 +6,7 @@ import type { Story } from './story.ts';
 const headerMax = 150;
 const fieldMax = 2000;
 const sectionMax = 3000;
-export const blocksMax = 50;
+const blocksMax = 50;
 
 const mark = { informational: '⚪', low: '🔵', medium: '🟡', high: '🟠', critical: '🔴' } as const;
 

@@ -11,7 +11,7 @@ export function shareText(share: number): string {
 }
 
 /** `2026-07-01T00:00:00Z` as `2026-07-01 00:00`: the heading says UTC. */
-export function timeText(iso: string): string {
+function timeText(iso: string): string {
   return iso === '' ? '' : iso.slice(0, 16).replace('T', ' ');
 }
 

@@ -33,7 +33,7 @@ export function SectionView({
 }
 
 /** Words of ours: what stands between backticks is code. */
-export function prose(words: string): ComponentChildren {
+function prose(words: string): ComponentChildren {
   return words.split('`').map((part, i) => (i % 2 === 1 ? <code>{plain(part)}</code> : plain(part)));
 }
 

@@ -14,7 +14,7 @@ import {
 } from '../sql.ts';
 
 /** PCI DSS 8.2.6 disables accounts after 90 days without use; the same limit serves the other frameworks. */
-export const dormantDays = 90;
+const dormantDays = 90;
 
 const dayMs = 86_400_000;
 

@@ -12,7 +12,7 @@ import {
 } from '../sql.ts';
 
 /** Two weeks of log show who reads what as a matter of course; the baselines of novelty learn as long. */
-export const learningDays = 14;
+const learningDays = 14;
 
 const dayMs = 86_400_000;
 

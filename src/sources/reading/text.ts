@@ -3,7 +3,7 @@ import { gunzipSync } from 'node:zlib';
 import type { QuarantineReason } from './reasons.ts';
 
 /** One document file may be a record (docs/ledger.md): the same bound, so that what was taken in can be read. */
-export const recordBytesMax = 64 * 1024 * 1024;
+const recordBytesMax = 64 * 1024 * 1024;
 
 export type Read<T> =
   | { readonly isOk: true; readonly value: T }

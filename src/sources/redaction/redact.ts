@@ -143,7 +143,7 @@ function isContainer(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-export function pointerOf(keys: readonly string[]): string {
+function pointerOf(keys: readonly string[]): string {
   return keys.map((k) => `/${escaped(k)}`).join('');
 }
 

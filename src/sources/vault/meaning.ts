@@ -11,12 +11,12 @@ export interface Meaning {
 }
 
 /** Writes look alike in the log whether made with POST, PUT or PATCH. */
-export function isWrite(operation: string): boolean {
+function isWrite(operation: string): boolean {
   return operation === 'create' || operation === 'update' || operation === 'patch';
 }
 
 /** How the operation reads where nothing special is known about the path. */
-export function plainAction(operation: string): Action {
+function plainAction(operation: string): Action {
   if (operation === 'read') return 'read';
   if (operation === 'list' || operation === 'scan' || operation === 'help' || operation === 'header')
     return 'list';

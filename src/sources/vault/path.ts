@@ -42,7 +42,7 @@ export function placeOf(request: Native, settings: StreamSettings): VaultPlace {
   return tellingSegments.has(segment) ? { ...plain, kv2Segment: segment, isKv2Assumed: true } : plain;
 }
 
-export function isSystemMount(mount: string): boolean {
+function isSystemMount(mount: string): boolean {
   return mount === 'sys' || mount === 'identity' || mount === 'cubbyhole' || mount.startsWith('auth/');
 }
 
