@@ -1,12 +1,23 @@
 import type { Clock } from '../core/clock.ts';
+import { parseEventRef, streamKeyText } from '../core/record.ts';
 import type { Signal } from '../core/signal.ts';
 import type { Detector } from '../detect/detector.ts';
-import { eventDays, eventsOfDays, eventsOfFlushes, type ObservedEvent } from '../detect/observed.ts';
+import {
+  compareObserved,
+  eventDays,
+  eventsOfDays,
+  eventsOfFlushes,
+  type ObservedEvent,
+  streamHeads,
+} from '../detect/observed.ts';
 import type { Engine } from '../store/client.ts';
+import { createActMemory } from './actMemory.ts';
 import { spansOf } from './detectStored.ts';
 
 /** A partition that delivered within this time is being read: its events hold the watermark. */
 const activeMs = 60_000;
+/** A clock that runs ahead may open a day too early, not a year. */
+const aheadMsMax = 24 * 3_600_000;
 
 export interface LiveDetection {
   /** Rebuilds the detector's state from the store; returns what it finds again, known by id. */
@@ -40,35 +51,53 @@ export function createLiveDetection({
   flushedAt,
   latenessMs,
 }: LiveDetectionOptions): LiveDetection {
-  const partitions = new Map<string, { highMs: number; deliveredAt: number; latenessMs: number }>();
+  const partitions = new Map<string, Reached>();
   let waiting: ObservedEvent[] = [];
   let watermark = Number.NEGATIVE_INFINITY;
   let cursorMs = 0;
   let late = 0;
+  // Of the copies of one act the first to arrive speaks at once, and the first in order of time is counted.
+  const arrived = createActMemory();
+  const counted = createActMemory();
 
   const advance = (to: number): Signal[] => {
     if (to <= watermark) return [];
     watermark = to;
-    const ready = waiting.filter((e) => e.timeMs <= to);
+    const ready = waiting.filter((e) => e.timeMs <= to).sort(compareObserved);
     waiting = waiting.filter((e) => e.timeMs > to);
-    const signals = ready.flatMap((event) => detector.push(event));
-    return [...signals, ...detector.advance(to)];
+    const signals = ready.filter(counted.isFirst).flatMap((event) => detector.push(event));
+    for (const signal of detector.advance(to)) signals.push(signal);
+    arrived.forget(to);
+    counted.forget(to);
+    return signals;
+  };
+  const arrive = (event: ObservedEvent): Signal[] => {
+    waiting.push(event);
+    return arrived.isFirst(event) ? detector.inline(event) : [];
   };
 
   return {
     async start() {
       const signals: Signal[] = [];
       cursorMs = flushedAt();
+      const days = (await eventDays(engine)).filter((d) => Date.parse(d.day) <= clock.now() + aheadMsMax);
       // The newest span from its beginning: baselines then know what they knew before the restart.
-      for await (const { events } of eventsOfDays(engine, spansOf(await eventDays(engine)).at(-1) ?? [])) {
-        for (const event of events) {
-          signals.push(...detector.inline(event));
-          waiting.push(event);
-        }
-        // What a late stream may still precede waits, as it would have without the restart.
-        const last = events.at(-1);
-        if (last !== undefined) signals.push(...advance(last.timeMs - latenessMs(last.source)));
+      const span = spansOf(days).at(-1) ?? [];
+      for (const head of await streamHeads(engine, span[0]?.day ?? '1970-01-01')) {
+        partitions.set(streamKeyText(head), { ...head, latenessMs: latenessMs(head.source) });
       }
+      const heads = [...partitions.values()];
+      // What waited for a partition behind the others waits on, as it would have without the restart.
+      const reached = watermarkOf(heads, Math.max(...heads.map((p) => p.deliveredAt)));
+      for await (const { events } of eventsOfDays(engine, span)) {
+        for (const event of events) for (const signal of arrive(event)) signals.push(signal);
+        const last = events.at(-1);
+        // A page may end within a millisecond.
+        const to = Math.min(reached, (last?.timeMs ?? 0) - 1);
+        for (const signal of advance(to)) signals.push(signal);
+      }
+      // Nothing is quiet yet: whoever goes on delivering has as long for it as at any other time.
+      for (const partition of heads) partition.deliveredAt = clock.now();
       return signals;
     },
 
@@ -79,13 +108,12 @@ export function createLiveDetection({
       const fresh = until > cursorMs ? await eventsOfFlushes(engine, cursorMs, until) : [];
       cursorMs = Math.max(cursorMs, until);
       for (const event of fresh) {
-        signals.push(...detector.inline(event));
         hold(partitions, event, now, latenessMs(event.source));
         if (event.timeMs <= watermark) late++;
-        else waiting.push(event);
+        for (const signal of arrive(event)) signals.push(signal);
       }
-      waiting.sort((a, b) => a.timeMs - b.timeMs || (a.ref < b.ref ? -1 : 1));
-      signals.push(...advance(watermarkOf([...partitions.values()], now)));
+      waiting = waiting.filter((e) => e.timeMs > watermark);
+      for (const signal of advance(watermarkOf([...partitions.values()], now))) signals.push(signal);
       return signals;
     },
 
@@ -94,22 +122,23 @@ export function createLiveDetection({
   };
 }
 
-function hold(
-  partitions: Map<string, { highMs: number; deliveredAt: number; latenessMs: number }>,
-  event: ObservedEvent,
-  now: number,
-  latenessMs: number,
-): void {
-  const name = event.ref.split('/').slice(0, 3).join('/');
-  const highMs = Math.max(partitions.get(name)?.highMs ?? 0, event.timeMs);
+interface Reached {
+  highMs: number;
+  deliveredAt: number;
+  readonly latenessMs: number;
+}
+
+function hold(partitions: Map<string, Reached>, event: ObservedEvent, now: number, latenessMs: number): void {
+  const key = parseEventRef(event.ref);
+  if (key === undefined) throw new Error(`${event.ref} names no event`);
+  const name = streamKeyText(key);
+  // An event that claims to be of tomorrow must not make late what comes today.
+  const highMs = Math.max(partitions.get(name)?.highMs ?? 0, Math.min(event.timeMs, now));
   partitions.set(name, { highMs, deliveredAt: now, latenessMs });
 }
 
 /** The least of what active partitions have reached; when all are quiet, the wall clock less the longest lateness. */
-function watermarkOf(
-  partitions: readonly { highMs: number; deliveredAt: number; latenessMs: number }[],
-  now: number,
-): number {
+function watermarkOf(partitions: readonly Reached[], now: number): number {
   if (partitions.length === 0) return Number.NEGATIVE_INFINITY;
   const active = partitions.filter((p) => now - p.deliveredAt < activeMs);
   if (active.length === 0) return now - Math.max(...partitions.map((p) => p.latenessMs));

@@ -1,4 +1,5 @@
 import type { StoredEvent } from '../core/event.ts';
+import { parseEventRef, type StreamKey } from '../core/record.ts';
 import type { Engine } from '../store/client.ts';
 import { ipText } from '../store/ip.ts';
 
@@ -41,6 +42,8 @@ export interface ObservedEvent extends Pick<StoredEvent, (typeof fields)[number]
   readonly ref: string;
   /** Milliseconds of event time. */
   readonly timeMs: number;
+  /** Nanoseconds beyond them. */
+  readonly nanos: number;
   /** Rules that hit, each with the fields its correlations group and count by. */
   readonly ruleHits: readonly { readonly rule: string; readonly fields: Readonly<Record<string, string>> }[];
 }
@@ -97,6 +100,45 @@ export async function eventsOfFlushes(
   return (await engine.rows(observedSql(of), { after: afterMs, until: untilMs })).map(observed);
 }
 
+/** The order detection sees events in: time, then where they lie. The store's own order, for events of several reads. */
+export function compareObserved(a: ObservedEvent, b: ObservedEvent): number {
+  return a.timeMs - b.timeMs || a.nanos - b.nanos || compareRefs(a.ref, b.ref);
+}
+
+function compareRefs(a: string, b: string): number {
+  const [x, y] = [parseEventRef(a), parseEventRef(b)];
+  if (x === undefined || y === undefined) throw new Error(`${a} or ${b} names no event`);
+  if (x.stream !== y.stream) return x.stream < y.stream ? -1 : 1;
+  return x.partition - y.partition || x.epoch - y.epoch || Number(x.offset - y.offset) || x.idx - y.idx;
+}
+
+/** How far one tree had come. */
+export interface StreamHead extends StreamKey {
+  readonly source: string;
+  /** Milliseconds: its newest event, but no later than it was taken in, whatever it claims. */
+  readonly highMs: number;
+  /** Milliseconds: its newest flush. */
+  readonly deliveredAt: number;
+}
+
+/** The heads of all trees with events on or after a day. */
+export async function streamHeads(engine: Engine, day: string): Promise<StreamHead[]> {
+  const rows = await engine.rows(
+    'SELECT stream, partition, epoch, argMax(source, ingested_at) AS of_source, ' +
+      'toUnixTimestamp64Milli(max(least(toDateTime64(time, 3), ingested_at))) AS high, toUnixTimestamp64Milli(max(ingested_at)) AS delivered ' +
+      "FROM kw.events WHERE time >= toDateTime64({day:String}, 9, 'UTC') AND phase = 'final' GROUP BY stream, partition, epoch",
+    { day },
+  );
+  return rows.map((r) => ({
+    stream: String(r.stream),
+    partition: Number(r.partition),
+    epoch: Number(r.epoch),
+    source: String(r.of_source),
+    highMs: Number(r.high),
+    deliveredAt: Number(r.delivered),
+  }));
+}
+
 const at = 'stream, partition, epoch, offset, idx';
 const atOf = (table: string) =>
   at
@@ -106,7 +148,8 @@ const atOf = (table: string) =>
 
 function observedSql(which: string): string {
   return `
-SELECT ${fields.map((f) => `e.${f} AS ${f}`).join(', ')}, toUnixTimestamp64Milli(e.time) AS ms, e.ref AS ref,
+SELECT ${fields.map((f) => `e.${f} AS ${f}`).join(', ')}, toUnixTimestamp64Milli(e.time) AS ms,
+  toInt32(toUnixTimestamp64Nano(e.time) % 1000000) AS nanos, e.ref AS ref,
   h.rules AS hit_rules, h.fields_of AS hit_fields
 FROM (
   SELECT ${fields.join(', ')}, ${at}, time, concat(stream, '/', toString(partition), '/', toString(epoch), '/', toString(offset), '/', toString(idx)) AS ref
