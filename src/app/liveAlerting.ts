@@ -1,4 +1,4 @@
-import { createGrouper } from '../alert/grouper.ts';
+import { createGrouper, type Replaced } from '../alert/grouper.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Alert, Signal } from '../core/signal.ts';
 import type { Alerting } from './alerting.ts';
@@ -27,6 +27,10 @@ export function createLiveAlerting(
 ): LiveAlerting {
   let grouper = createGrouper({ ownerOf });
   let troubles: Signal[] = [];
+  /** An answer of the store got lost: what it was asked to save may be saved already, and nobody was told. */
+  let isSaveUncertain = false;
+  let untold: readonly Alert[] = [];
+  let handedOver: readonly Replaced[] = [];
 
   /** Stored before anyone hears of it; what could not be stored is returned by the grouper again. */
   const save = async (signals: readonly Signal[]) => {
@@ -36,7 +40,11 @@ export function createLiveAlerting(
     const gone =
       heirs.size === 0 ? [] : (await alerting.store.grouped(0)).filter((g) => heirs.has(g.alert.id));
     const superseded = gone.map((g) => ({ ...g, replacedBy: heirs.get(g.alert.id) ?? '' }));
-    const fresh = await alerting.store.save([...changed, ...superseded], clock.now());
+    const wasUncertain = isSaveUncertain;
+    isSaveUncertain = true;
+    const saved = await alerting.store.save([...changed, ...superseded], clock.now());
+    const fresh = wasUncertain ? await alerting.store.byId(changed.map((g) => g.alert.id)) : saved;
+    isSaveUncertain = false;
     grouper.confirm();
     return { fresh, replaced };
   };
@@ -57,8 +65,12 @@ export function createLiveAlerting(
       const found = [...troubles, ...(await detection.poll())];
       const { fresh, replaced } = await save(found);
       troubles = troubles.filter((t) => !found.includes(t));
-      await alerting.dispatcher.replace(replaced);
-      await alerting.dispatcher.offer(fresh);
+      untold = [...untold, ...fresh.filter(isLive)];
+      handedOver = [...handedOver, ...replaced];
+      await alerting.dispatcher.replace(handedOver);
+      handedOver = [];
+      await alerting.dispatcher.offer(untold);
+      untold = [];
       grouper.settle(detection.watermark());
       await alerting.dispatcher.tick();
     },

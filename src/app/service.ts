@@ -76,7 +76,8 @@ export async function runService({
     app.alerting,
     clock,
     createOwnerLookup(app.catalog),
-    (alert) => app.isLiveEvent(alert.events[0] ?? ''),
+    // What names no event is about a stream itself.
+    ({ events }) => events.length === 0 || events.some((ref) => app.isLiveEvent(ref)),
   );
   await live.start();
   for (const trouble of early) live.trouble(trouble);
