@@ -60,7 +60,7 @@ function observe(catalog: Catalog): ObservedEvent[] {
       known.add(event.dup_key);
       const timeMs = Number(event.time / 1_000_000n);
       const ruleHits = match(event, outcome.value.redacted);
-      out.push({ ...event, ref: `s/0/0/${i}/0`, timeMs, ruleHits });
+      out.push({ ...event, ref: `s/0/0/${i}/0`, timeMs, nanos: Number(event.time % 1_000_000n), ruleHits });
     }
   }
   return out.sort((a, b) => a.timeMs - b.timeMs);
