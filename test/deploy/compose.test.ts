@@ -90,8 +90,8 @@ describe('docker-compose.yml', () => {
 });
 
 describe('the configuration it mounts', () => {
-  const text = read('deploy/keywitness.yaml');
-  const { config, diagnostics } = parseConfig(text, 'deploy/keywitness.yaml', {
+  const text = read('docs/deploy/keywitness.yaml');
+  const { config, diagnostics } = parseConfig(text, 'docs/deploy/keywitness.yaml', {
     env: { CLICKHOUSE_PASSWORD: 'from-the-environment' },
   });
 
