@@ -162,7 +162,10 @@ async function start(engine: Engine, { options, catalog, rules, release }: Parts
     observe: options.observe ?? {},
     ownerOf: createOwnerLookup(catalog),
   });
-  const facts = () => ({ hashes: { rules: String(rules.version), catalog: catalog.hash } });
+  const facts = () => ({
+    highs: sink.newHighs(),
+    hashes: { rules: String(rules.version), catalog: catalog.hash },
+  });
   let checkedAt = clock.now();
   const stopHeartbeat = every(
     heartbeatIntervalMs,

@@ -12,6 +12,12 @@ import { episodeMs, type Grouped, type GroupOptions, groupSignals } from './grou
  */
 const retentionMs = episodeMs + 24 * 3600_000;
 
+/**
+ * A rule that hits one entity without end says the same all day: beyond this many signals of a rule, entity and
+ * day only the store counts on. Keeps a round's work and the memory bounded, whatever a rule file does.
+ */
+export const signalsPerRuleAndDayMax = 1_000;
+
 export interface Replaced {
   /** Id that was told early. */
   readonly id: string;
@@ -46,6 +52,8 @@ export interface GrouperOptions extends GroupOptions {
 
 interface GroupState {
   readonly signals: Map<string, Signal>;
+  /** Signals by rule and day. */
+  readonly counts: Map<string, number>;
   now: readonly Grouped[];
   confirmed: readonly Grouped[];
 }
@@ -64,9 +72,15 @@ export function createGrouper(options: GrouperOptions = {}): Grouper {
         late += 1;
         continue;
       }
-      const state = groups.get(signal.group) ?? { signals: new Map(), now: [], confirmed: [] };
+      const state = groups.get(signal.group) ?? {
+        signals: new Map(),
+        counts: new Map(),
+        now: [],
+        confirmed: [],
+      };
       groups.set(signal.group, state);
-      if (!state.signals.has(signal.id)) touched.add(state);
+      if (state.signals.has(signal.id) || isFlood(state, signal)) continue;
+      touched.add(state);
       state.signals.set(signal.id, signal);
     }
     for (const state of touched) {
@@ -108,6 +122,13 @@ export function createGrouper(options: GrouperOptions = {}): Grouper {
       return held;
     },
   };
+}
+
+function isFlood(state: GroupState, signal: Signal): boolean {
+  const name = `${signal.rule}\n${Math.floor(signal.time / 86_400_000)}`;
+  const count = (state.counts.get(name) ?? 0) + 1;
+  state.counts.set(name, count);
+  return count > signalsPerRuleAndDayMax;
 }
 
 /** Alerts go as a whole: half an episode would be named by the wrong signal. */

@@ -37,6 +37,8 @@ export interface Sink extends IntakeSink {
   take(records: readonly KwRecord[]): Promise<FlushCounts>;
   /** Time of the newest flush that is stored whole, in ms: nothing up to it is still on its way. */
   flushedAt(): number;
+  /** Kafka's high watermarks seen since the last call, for the heartbeat. */
+  newHighs(): readonly (StreamKey & { readonly high: bigint })[];
   /** Runs between two flushes, while the store and the trees stand still; a failed flush is mended first. */
   between<T>(run: () => Promise<T>): Promise<T>;
 }
@@ -112,6 +114,7 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
     });
   };
   const bound = new Set<string>();
+  const highs = new Map<string, StreamKey & { readonly high: bigint }>();
 
   const take = (records: readonly KwRecord[]) =>
     oneByOne(async () => {
@@ -153,6 +156,12 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
       return stored?.leaf.equals(stages.leaf(record)) === true;
     },
     recover: () => oneByOne(mend),
+    onHigh: (key, high) => void highs.set(streamKeyText(key), { ...key, high }),
+    newHighs() {
+      const seen = [...highs.values()];
+      highs.clear();
+      return seen;
+    },
     async onGap(key, first, last) {
       const lines = [
         ['tree', streamKeyText(key)],

@@ -21,6 +21,8 @@ export interface IntakeSink {
   isStored(record: KwRecord): Promise<boolean>;
   /** Mends what an interrupted flush left half done. Called before `authority` whenever an intake (re)starts. */
   recover(): Promise<void>;
+  /** The broker's high watermark: what it holds beyond that is not yet known to be there. */
+  onHigh(key: StreamKey, high: bigint): void;
   /** Records the broker no longer has: told before reading on, and again when a crash came between. */
   onGap(key: StreamKey, first: bigint, last: bigint): Promise<void>;
   /** The stream began anew as `key.epoch`: told before its first record, and again when a crash came between. */

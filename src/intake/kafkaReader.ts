@@ -216,11 +216,9 @@ export class KafkaReader {
     if (fresh.length > 0) this.#queue(partition, fresh);
     partition.next = maxOf(partition.next, BigInt(batch.lastOffset()) + 1n);
     resolveOffset(last.offset);
-    events.lagSeen(
-      this.#telemetry,
-      streamKey(partition),
-      Number(BigInt(batch.highWatermark) - partition.next),
-    );
+    const high = BigInt(batch.highWatermark);
+    this.#sink.onHigh(streamKey(partition), high);
+    events.lagSeen(this.#telemetry, streamKey(partition), Number(high - partition.next));
   }
 
   /** A pending seek makes this batch one of the position before it. */

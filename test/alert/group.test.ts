@@ -214,6 +214,16 @@ describe('the same set of signals gives the same alerts', () => {
     expect(groupSignals(all.slice(1)).map((g) => g.alert.id)).not.toContain(one?.alert.id);
   });
 
+  test('a rule that floods one entity is told with its first thousand signals, and held with no more', () => {
+    const grouper = createGrouper();
+    const flood = Array.from({ length: 3_000 }, (_, i) => signal(`s${i}`, i / 1_000, 'r', 'high'));
+    const { changed } = grouper.add(flood);
+    expect(changed).toHaveLength(1);
+    expect(changed[0]?.alert.parts[0]?.count).toBe(1_000);
+    grouper.confirm();
+    expect(grouper.settle(day0)).toBe(1_000);
+  });
+
   test('what ended long ago is forgotten once it is stored, and what comes after that is counted as late', () => {
     const grouper = createGrouper();
     grouper.add([signal('a', 0, 'r', 'high')]);

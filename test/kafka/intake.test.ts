@@ -80,6 +80,7 @@ describeKafka('a record from Kafka', () => {
       { ...at, offset: 1n, timestamp: 1753401600124, key: null, value: null },
       { ...at, offset: 2n, timestamp: 1753401600125, key: Buffer.alloc(0), value: Buffer.alloc(0) },
     ]);
+    expect(sink.highs.get(`c.${topic}/0/0`)).toBe(3n);
   });
 
   test('keeps its headers in order, repeated, named like numbers or like object internals', async () => {

@@ -12,6 +12,7 @@ export class MemorySink implements IntakeSink {
   readonly flushSizes: number[] = [];
   readonly gaps: { key: StreamKey; first: bigint; last: bigint }[] = [];
   readonly epochs: { key: StreamKey; reason: string }[] = [];
+  readonly highs = new Map<string, bigint>();
   recovered = 0;
   /** Called before a flush is stored; may throw or wait. */
   before: (records: readonly KwRecord[]) => Promise<void> | void = () => {};
@@ -39,6 +40,10 @@ export class MemorySink implements IntakeSink {
 
   async recover(): Promise<void> {
     this.recovered++;
+  }
+
+  onHigh(key: StreamKey, high: bigint): void {
+    this.highs.set(streamKeyText(key), high);
   }
 
   async onGap(key: StreamKey, first: bigint, last: bigint): Promise<void> {
