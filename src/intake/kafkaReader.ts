@@ -8,7 +8,7 @@
  */
 import { systemClock } from '../core/clock.ts';
 import { KeywitnessError } from '../core/errors.ts';
-import type { StreamKey } from '../core/record.ts';
+import { type StreamKey, streamKeyText } from '../core/record.ts';
 import * as events from '../telemetry/intakeEvents.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { backoffMs } from './backoff.ts';
@@ -71,6 +71,7 @@ export class KafkaReader {
   readonly #client: ReaderClient;
   readonly #stopping: AbortSignal;
   readonly #batcher: Batcher<Queued>;
+  readonly #gapsTold = new Set<string>();
   readonly #storeOutage = new Outage();
   #storeFailures = 0;
   #heartbeat: () => Promise<void> = async () => {};
@@ -177,7 +178,11 @@ export class KafkaReader {
   }
 
   async #lost(key: StreamKey, first: bigint, last: bigint): Promise<void> {
+    const gap = `${streamKeyText(key)}/${first}-${last}`;
+    // A beginning that is interrupted is made again: the loss is the same one.
+    if (this.#gapsTold.has(gap)) return;
     await this.#sink.onGap(key, first, last);
+    this.#gapsTold.add(gap);
     events.recordsLost(this.#telemetry, key, first, last);
   }
 
