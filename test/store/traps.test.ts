@@ -201,6 +201,15 @@ describe('reading back notices', () => {
     await expect(readBackRecords(store.engine, one('twice'))).rejects.toThrow(/wrote 1 records, found 2/);
   });
 
+  it('a row that is there three times: its leaves cancel out, only the count tells', async () => {
+    const rows = [recordRow(record(0n, 'x', { stream: 'thrice' }))];
+    await writeRecords(store.engine, rows);
+    await store.engine.command(
+      "INSERT INTO kw.records SELECT r.* FROM kw.records AS r, numbers(2) WHERE stream = 'thrice'",
+    );
+    await expect(readBackRecords(store.engine, rows)).rejects.toThrow(/wrote 1 records, found 3/);
+  });
+
   it('a flush of which nothing arrived', async () => {
     const ghost = [recordRow(record(0n, 'x', { stream: 'ghost' }))];
     await expect(readBackRecords(store.engine, ghost)).rejects.toThrow(/wrote 1 records, found 0/);
