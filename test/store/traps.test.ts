@@ -205,7 +205,7 @@ describe('reading back notices', () => {
     const rows = [recordRow(record(0n, 'x', { stream: 'thrice' }))];
     await writeRecords(store.engine, rows);
     await store.engine.command(
-      "INSERT INTO kw.records SELECT r.* FROM kw.records AS r, numbers(2) WHERE stream = 'thrice'",
+      "INSERT INTO kw.records SELECT r.* FROM kw.records AS r, numbers(2) AS twice WHERE stream = 'thrice'",
     );
     await expect(readBackRecords(store.engine, rows)).rejects.toThrow(/wrote 1 records, found 3/);
   });
