@@ -8,8 +8,8 @@ import type { StreamTrouble } from './sink.ts';
 export interface LiveAlerting {
   /** Rebuilds state from the store; alerts that were stored and never offered are offered now. */
   start(): Promise<void>;
-  /** One round: what is new is detected, grouped, stored, and told. */
-  round(): Promise<void>;
+  /** One round: what is new is detected, grouped, stored, and told; after `stopping` no further message is begun. */
+  round(stopping?: AbortSignal): Promise<void>;
   /** Something about a stream itself, told with the next round. */
   trouble(trouble: StreamTrouble): void;
 }
@@ -61,7 +61,7 @@ export function createLiveAlerting(
       const toTell = [...fresh.filter((a) => Date.parse(a.last) >= news), ...recent];
       await alerting.dispatcher.offer(toTell.filter(isLive));
     },
-    async round() {
+    async round(stopping) {
       const found = [...troubles, ...(await detection.poll())];
       const { fresh, replaced } = await save(found);
       troubles = troubles.filter((t) => !found.includes(t));
@@ -72,7 +72,7 @@ export function createLiveAlerting(
       await alerting.dispatcher.offer(untold);
       untold = [];
       grouper.settle(detection.watermark());
-      await alerting.dispatcher.tick();
+      await alerting.dispatcher.tick(stopping);
     },
     trouble(trouble) {
       troubles.push(troubleSignal(trouble, clock.now()));

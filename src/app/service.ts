@@ -1,7 +1,8 @@
-import { openApp } from '../app.ts';
+import { type App, openApp } from '../app.ts';
 import type { Config, StreamConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { KeywitnessError } from '../core/errors.ts';
+import type { Alert } from '../core/signal.ts';
 import { createOwnerLookup } from '../enrich/objects.ts';
 import { httpIntake } from '../intake/http.ts';
 import type { Intake } from '../intake/intake.ts';
@@ -30,18 +31,46 @@ export interface ServiceOptions {
 /** People hear within seconds: a round of detection and delivery begins this long after the last ended. */
 const roundPauseMs = 1_000;
 
+/** SIGTERM drains within 10 s, most of which the intakes may need: what is not told by then waits in the store. */
+const lastMessagesMs = 1_000;
+
+/** What was opened, to be closed in the opposite order. */
+type Closers = (() => Promise<void>)[];
+
 /**
  * The service: takes in topics and HTTP streams, detects, tells, until `stop`; then drains: takes no more,
  * stores what was read, moves the offsets, signs the end. Rejects with what a restart may cure.
  */
-export async function runService({
-  config,
-  telemetry,
-  clock,
-  openStore,
-  stop,
-}: ServiceOptions): Promise<void> {
+export async function runService(options: ServiceOptions): Promise<void> {
+  const { config, telemetry, stop } = options;
   const sources = await loadSources();
+  const { app, live } = await openLive(options, sources);
+  const closers: Closers = [];
+  const draining = new AbortController();
+  const drain = async () => {
+    draining.abort();
+    events.serviceDraining(telemetry);
+    for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close();
+  };
+  try {
+    await live.start();
+    closers.push(startRounds(live, options, draining.signal));
+    const ended = await openIntakes(app, options, { closers, draining: draining.signal });
+    events.serviceStarted(telemetry, config);
+    await Promise.race([aborted(stop), Promise.all([aborted(stop), ...ended])]);
+    await drain();
+    await app.close();
+  } catch (error) {
+    await drain().finally(() => app.abandon());
+    throw error;
+  }
+  events.serviceStopped(telemetry);
+}
+
+async function openLive(
+  { config, telemetry, clock, openStore }: ServiceOptions,
+  sources: SourceRegistry,
+): Promise<{ app: App; live: LiveAlerting }> {
   let live: LiveAlerting | undefined;
   const early: StreamTrouble[] = [];
   const app = await openApp({
@@ -65,37 +94,44 @@ export async function runService({
     },
   });
   const latenessMs = new Map(sources.map((s) => [s.name, s.latenessMs]));
-  live = createLiveAlerting(
-    createLiveDetection({
-      engine: app.engine,
-      detector: app.createDetector(),
-      clock,
-      flushedAt: () => app.sink.flushedAt(),
-      latenessMs: (source) => latenessMs.get(source) ?? 0,
-    }),
-    app.alerting,
+  const detection = createLiveDetection({
+    engine: app.engine,
+    detector: app.createDetector(),
     clock,
-    createOwnerLookup(app.catalog),
-    // What names no event is about a stream itself.
-    ({ events }) => events.length === 0 || events.some((ref) => app.isLiveEvent(ref)),
-  );
-  await live.start();
+    flushedAt: () => app.sink.flushedAt(),
+    latenessMs: (source) => latenessMs.get(source) ?? 0,
+  });
+  // What names no event is about a stream itself.
+  const isLive = ({ events: refs }: Alert) => refs.length === 0 || refs.some((ref) => app.isLiveEvent(ref));
+  live = createLiveAlerting(detection, app.alerting, clock, createOwnerLookup(app.catalog), isLive);
   for (const trouble of early) live.trouble(trouble);
-  const rounds = live;
-  const stopRounds = every(
-    roundPauseMs,
-    clock,
-    () => rounds.round(),
-    (error) => events.roundFailed(telemetry, error),
-  );
+  return { app, live };
+}
 
-  let isReady = true;
-  const closers: (() => Promise<void>)[] = [];
-  const ended: Promise<void>[] = [];
+function startRounds(
+  live: LiveAlerting,
+  { clock, telemetry }: ServiceOptions,
+  draining: AbortSignal,
+): () => Promise<void> {
+  const failed = (error: unknown) => events.roundFailed(telemetry, error);
+  const stop = every(roundPauseMs, clock, () => live.round(draining), failed);
+  return async () => {
+    await stop();
+    // What the intakes stored last is looked at too.
+    await live.round(AbortSignal.timeout(lastMessagesMs)).catch(failed);
+  };
+}
+
+/** Opens what people and records come in by; returns what settles when an intake ended by itself. */
+async function openIntakes(
+  app: App,
+  { config, telemetry, clock }: ServiceOptions,
+  { closers, draining }: { closers: Closers; draining: AbortSignal },
+): Promise<Promise<void>[]> {
   closers.push(
     await listen(
       config.listen,
-      statusRoutes(telemetry, () => isReady),
+      statusRoutes(telemetry, () => !draining.aborted),
     ),
   );
   if (config.http !== undefined) {
@@ -107,29 +143,10 @@ export async function runService({
       await close();
     });
   }
-  if (config.kafka !== undefined) {
-    const kafka: Intake = startKafka(kafkaOptions(config.cluster, config.kafka), app.sink, telemetry);
-    ended.push(kafka.ended);
-    closers.push(() => kafka.stop());
-  }
-  events.serviceStarted(telemetry, config);
-  const drain = async () => {
-    isReady = false;
-    events.serviceDraining(telemetry);
-    for (const close of closers.reverse()) await close();
-    await stopRounds();
-    await rounds.round().catch((error: unknown) => events.roundFailed(telemetry, error));
-  };
-  try {
-    await Promise.race([aborted(stop), Promise.all([aborted(stop), ...ended])]);
-  } catch (error) {
-    await drain();
-    await app.abandon();
-    throw error;
-  }
-  await drain();
-  await app.close();
-  events.serviceStopped(telemetry);
+  if (config.kafka === undefined) return [];
+  const kafka: Intake = startKafka(kafkaOptions(config.cluster, config.kafka), app.sink, telemetry);
+  closers.push(() => kafka.stop());
+  return [kafka.ended];
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
