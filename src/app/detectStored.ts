@@ -2,6 +2,7 @@ import type { Signal } from '../core/signal.ts';
 import type { Detector } from '../detect/detector.ts';
 import { type EventDay, eventDays, eventsOfDays } from '../detect/observed.ts';
 import type { Engine } from '../store/client.ts';
+import { createActMemory } from './actMemory.ts';
 
 /**
  * A silence this long ends a span: what comes after is another story (an old file beside a new one), and
@@ -24,13 +25,16 @@ export async function detectStored(
   let done = 0;
   for (const span of spansOf(days)) {
     const detector = createDetector();
+    const acts = createActMemory();
     let last = 0;
     for await (const page of eventsOfDays(engine, span)) {
       for (const event of page.events) {
+        if (!acts.isFirst(event)) continue;
         for (const signal of detector.inline(event)) signals.push(signal);
         for (const signal of detector.push(event)) signals.push(signal);
         last = event.timeMs;
       }
+      acts.forget(last);
       done += page.days;
       onDay?.(done, days.length);
     }

@@ -56,6 +56,8 @@ export function createLiveDetection({
   let watermark = Number.NEGATIVE_INFINITY;
   let cursorMs = 0;
   let late = 0;
+  /** Found by a poll that the store then left without an answer: returned by the next. */
+  let found: Signal[] = [];
   // Of the copies of one act the first to arrive speaks at once, and the first in order of time is counted.
   const arrived = createActMemory();
   const counted = createActMemory();
@@ -104,16 +106,19 @@ export function createLiveDetection({
     async poll() {
       const now = clock.now();
       const until = flushedAt();
-      const signals: Signal[] = [];
-      const fresh = until > cursorMs ? await eventsOfFlushes(engine, cursorMs, until) : [];
-      cursorMs = Math.max(cursorMs, until);
-      for (const event of fresh) {
-        hold(partitions, event, now, latenessMs(event.source));
-        if (event.timeMs <= watermark) late++;
-        for (const signal of arrive(event)) signals.push(signal);
+      for await (const page of until > cursorMs ? eventsOfFlushes(engine, cursorMs, until) : []) {
+        for (const event of page.events) {
+          hold(partitions, event, now, latenessMs(event.source));
+          if (event.timeMs <= watermark) late++;
+          for (const signal of arrive(event)) found.push(signal);
+        }
+        cursorMs = page.until;
       }
+      cursorMs = Math.max(cursorMs, until);
       waiting = waiting.filter((e) => e.timeMs > watermark);
-      for (const signal of advance(watermarkOf([...partitions.values()], now))) signals.push(signal);
+      for (const signal of advance(watermarkOf([...partitions.values()], now))) found.push(signal);
+      const signals = found;
+      found = [];
       return signals;
     },
 

@@ -62,42 +62,87 @@ export async function eventDays(engine: Engine): Promise<EventDay[]> {
   return rows.map((r) => ({ day: String(r.day), events: Number(r.n) }));
 }
 
-/** A query costs as much as reading some thousand events: quiet days are read together. */
+/**
+ * A query costs as much as reading some thousand events: quiet days are read together. Beyond this many the answer,
+ * as text and as objects, takes hundreds of megabytes: a busy day is read in parts.
+ */
 const eventsPerRead = 20_000;
+const dayMs = 86_400_000;
 
 /**
- * The events of these days in order of event time, in pages: finals only, each act once. A copy from a second
- * device, trail or region has the same dup_key; the first of them stands for all.
+ * The events of these days in order of event time, in pages: finals only. A copy from a second device, trail or
+ * region has the same dup_key; within a page the first of them stands for all.
  */
 export async function* eventsOfDays(
   engine: Engine,
   days: readonly EventDay[],
 ): AsyncGenerator<{ readonly days: number; readonly events: readonly ObservedEvent[] }> {
-  const ofDays =
-    "time >= toDateTime64({from:String}, 9, 'UTC') AND time < toDateTime64({to:String}, 9, 'UTC') + INTERVAL 1 DAY";
-  let page: EventDay[] = [];
-  let size = 0;
-  for (const [i, day] of days.entries()) {
-    page.push(day);
-    size += day.events;
-    const next = days[i + 1];
-    if (next !== undefined && size + next.events <= eventsPerRead) continue;
-    const params = { from: page[0]?.day ?? '', to: day.day };
-    yield { days: page.length, events: (await engine.rows(observedSql(ofDays), params)).map(observed) };
-    page = [];
-    size = 0;
+  for (const page of pagesOf(days)) {
+    const from = Date.parse(page[0]?.day ?? '');
+    const to = Date.parse(page.at(-1)?.day ?? '') + dayMs;
+    const isBusy = page.reduce((sum, day) => sum + day.events, 0) > eventsPerRead;
+    const spans = isBusy ? await spansWithin(engine, from, to) : [{ from, to }];
+    for (const [i, span] of spans.entries()) {
+      const events = (await engine.rows(observedSql(withinSpan), span)).map(observed);
+      yield { days: i === spans.length - 1 ? page.length : 0, events };
+    }
   }
 }
 
-/** Events of the flushes after `afterMs` up to and with the one at `untilMs`, in order of event time; each act once. */
-export async function eventsOfFlushes(
+type Span = Readonly<Record<'from' | 'to', number>>;
+
+const withinSpan =
+  "time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')";
+
+/** Parts of a time that hold as many events as one read may; never less than a second. */
+async function spansWithin(engine: Engine, from: number, to: number): Promise<Span[]> {
+  const rows = await engine.rows(
+    `SELECT intDiv(toUnixTimestamp64Milli(time), 1000) AS second, count() AS n FROM kw.events WHERE ${withinSpan} GROUP BY second ORDER BY second`,
+    { from, to },
+  );
+  const pages = pagesOf(rows.map((r) => ({ startMs: Number(r.second) * 1000, events: Number(r.n) })));
+  const starts = pages.map((page) => page[0]?.startMs ?? from);
+  return starts.map((start, i) => ({ from: start, to: starts[i + 1] ?? to }));
+}
+
+/** Neighbours together as long as they are no more than one read may bring. */
+function pagesOf<Counted extends { readonly events: number }>(items: readonly Counted[]): Counted[][] {
+  const pages: Counted[][] = [];
+  let size = 0;
+  for (const item of items) {
+    size += item.events;
+    const page = pages.at(-1);
+    if (page !== undefined && size <= eventsPerRead) {
+      page.push(item);
+      continue;
+    }
+    pages.push([item]);
+    size = item.events;
+  }
+  return pages;
+}
+
+/**
+ * Events of the flushes after `afterMs` up to and with the one at `untilMs`, in pages of whole flushes, each up to and
+ * with the one at `until`; in order of event time, and each act once, within a page.
+ */
+export async function* eventsOfFlushes(
   engine: Engine,
   afterMs: number,
   untilMs: number,
-): Promise<ObservedEvent[]> {
+): AsyncGenerator<{ readonly until: number; readonly events: readonly ObservedEvent[] }> {
   const of =
     'ingested_at > fromUnixTimestamp64Milli({after:Int64}) AND ingested_at <= fromUnixTimestamp64Milli({until:Int64})';
-  return (await engine.rows(observedSql(of), { after: afterMs, until: untilMs })).map(observed);
+  const rows = await engine.rows(
+    `SELECT toUnixTimestamp64Milli(ingested_at) AS ms, count() AS n FROM kw.events WHERE ${of} GROUP BY ms ORDER BY ms`,
+    { after: afterMs, until: untilMs },
+  );
+  let after = afterMs;
+  for (const page of pagesOf(rows.map((r) => ({ at: Number(r.ms), events: Number(r.n) })))) {
+    const until = page.at(-1)?.at ?? untilMs;
+    yield { until, events: (await engine.rows(observedSql(of), { after, until })).map(observed) };
+    after = until;
+  }
 }
 
 /** The order detection sees events in: time, then where they lie. The store's own order, for events of several reads. */
