@@ -4,14 +4,13 @@ import type { DispatchObserver } from './alert/channel.ts';
 import { createAccessReview } from './app/accessReview.ts';
 import { type Alerting, openAlerting } from './app/alerting.ts';
 import { detectStored } from './app/detectStored.ts';
-import { every } from './app/every.ts';
+import { startHeartbeat } from './app/heartbeat.ts';
 import { type IngestOptions, type IngestSummary, ingestFile } from './app/ingestFile.ts';
-import { recordReader } from './app/recordReader.ts';
-import { ruleMatcher } from './app/ruleMatcher.ts';
-import { createSink, type Sink, type SinkParts, type StreamTrouble } from './app/sink.ts';
+import { openLine } from './app/line.ts';
+import type { Sink, SinkParts, StreamTrouble } from './app/sink.ts';
 import type { Clock } from './core/clock.ts';
 import type { KeywitnessError } from './core/errors.ts';
-import { parseEventRef, streamKeyText } from './core/record.ts';
+import { parseEventRef } from './core/record.ts';
 import type { Alert } from './core/signal.ts';
 import { loadBaselineFactory } from './detect/baseline/engine.ts';
 import { createDetector, type Detector } from './detect/detector.ts';
@@ -19,22 +18,11 @@ import { loadRuleFolders, shippedRules } from './detect/ruleFolder.ts';
 import { titleLookup } from './detect/sentences.ts';
 import type { CompiledSet } from './detect/sigma/sigma.ts';
 import { type Catalog, emptyCatalog, loadCatalog } from './enrich/catalog.ts';
-import { createEnricher } from './enrich/enrich.ts';
 import { createOwnerLookup } from './enrich/objects.ts';
-import { sessionOf } from './enrich/sessions.ts';
-import { openKeys } from './ledger/keys.ts';
-import { heartbeatIntervalMs, Ledger } from './ledger/ledger.ts';
 import type { NotifySettings } from './notify/registry.ts';
-import { repair, type Stages } from './pipeline.ts';
 import type { CreatedReview } from './report/review.ts';
-import { loadSources } from './sources/registry.ts';
-import { checkAccounts } from './store/accounts.ts';
 import type { Engine } from './store/client.ts';
-import { openLedgerStore } from './store/ledgerStore.ts';
 import { lockDataDir } from './store/lock.ts';
-import { migrate } from './store/migrate.ts';
-import { storedPositions } from './store/positions.ts';
-import { openStreamBook } from './store/streamBook.ts';
 
 export interface AppOptions {
   readonly dataDir: string;
@@ -118,42 +106,8 @@ interface Parts {
 
 async function start(engine: Engine, { options, catalog, rules, release }: Parts): Promise<App> {
   const { clock, dataDir, anchorFile } = options;
-  await migrate(engine);
-  const ledger = await Ledger.open({
-    store: openLedgerStore(engine),
-    keys: openKeys(dataDir, process.env),
-    anchorFile,
-    clock,
-  });
-  const book = await openStreamBook(engine);
-  const reader = recordReader(book, await loadSources());
-  const enrich = createEnricher(catalog);
-  const stages: Stages = {
-    engine,
-    now: () => clock.now(),
-    writer: 0n,
-    understand: reader.understand,
-    leaf: reader.leaf,
-    enrich,
-    match: ruleMatcher(rules),
-    rulesVersion: () => rules.version,
-    session: (event) => {
-      const origin = sessionOf(event, event);
-      if (origin === undefined) return undefined;
-      const { stream, partition, epoch, offset, idx } = event;
-      return { ...origin, stream, partition, epoch, offset, idx };
-    },
-    extend: (key, leaves) => ledger.extend(key, leaves),
-  };
-  await ledger.start();
-  await repair(stages);
-  const troubles: StreamTrouble[] = [];
-  const live = options.live ?? { readingOf: unknownStream, onTrouble: async (t) => void troubles.push(t) };
-  for (const key of ledger.broken()) {
-    const sentence = `${streamKeyText(key)} is not what its signed checkpoint says; it goes on unsigned.`;
-    await live.onTrouble({ kind: 'broken', key, sentence });
-  }
-  const sink = await createSink({ stages, book, ledger, ...live });
+  const line = await openLine(engine, { dataDir, anchorFile, clock, catalog, rules, live: options.live });
+  const { ledger, book, sink } = line;
   const alerting = await openAlerting({
     engine,
     clock,
@@ -162,35 +116,16 @@ async function start(engine: Engine, { options, catalog, rules, release }: Parts
     observe: options.observe ?? {},
     ownerOf: createOwnerLookup(catalog),
   });
-  const facts = () => ({
-    highs: sink.newHighs(),
-    hashes: { rules: String(rules.version), catalog: catalog.hash },
-  });
-  let checkedAt = clock.now();
-  const stopHeartbeat = every(
-    heartbeatIntervalMs,
-    clock,
-    async () => {
-      const since = checkedAt;
-      checkedAt = clock.now();
-      const breaches = await sink.between(() => checkAccounts(engine, (key) => ledger.size(key), since));
-      for (const { key, sentence } of breaches) await live.onTrouble({ kind: 'breach', key, sentence });
-      await ledger.heartbeat(facts());
-    },
-    (error) => {
-      if (options.onTrouble === undefined) throw error;
-      options.onTrouble(error);
-    },
-  );
+  const newBaselines = await loadBaselineFactory();
+  const newDetector = () => createDetector(rules, newBaselines());
+  const heartbeat = startHeartbeat(line, { engine, clock, rules, catalog, onTrouble: options.onTrouble });
   const end = async (endLedger: () => Promise<void>) => {
-    await stopHeartbeat();
+    await heartbeat.stop();
     await alerting.dispatcher.close();
     await endLedger();
     await engine.close();
     release();
   };
-  const newBaselines = await loadBaselineFactory();
-  const newDetector = () => createDetector(rules, newBaselines());
   return {
     engine,
     catalog,
@@ -203,23 +138,13 @@ async function start(engine: Engine, { options, catalog, rules, release }: Parts
     },
     ruleTitle: titleLookup([...rules.rules, ...rules.correlations]),
     ingestFile: (path, ingest) =>
-      ingestFile(path, ingest, { engine, book, ledger, now: stages.now, deliver: sink.take }),
+      ingestFile(path, ingest, { engine, book, ledger, now: () => clock.now(), deliver: sink.take }),
     detect: async (onDay) => alerting.record(await detectStored(engine, newDetector, onDay)),
     review: (period) =>
       createAccessReview({ engine, dataDir, anchorFile, catalog, period, now: clock.now() }),
-    checkpoint: () => ledger.heartbeat(facts()),
-    troubles,
-    // What a failed flush left stored and in no tree is mended by the next start; a `stop` leaf would deny it.
-    close: () =>
-      end(async () => {
-        const positions = await storedPositions(engine);
-        const isAccounted = positions.every((p) => p.count === ledger.size(p));
-        await (isAccounted ? ledger.stop(facts()) : ledger.abandon());
-      }),
+    checkpoint: () => heartbeat.beat(),
+    troubles: line.troubles,
+    close: () => end(() => heartbeat.orderlyEnd()),
     abandon: () => end(() => ledger.abandon()),
   };
-}
-
-function unknownStream(stream: string): never {
-  throw new Error(`${stream} is no file and nothing says how it is read`);
 }

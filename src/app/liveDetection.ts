@@ -36,6 +36,8 @@ export interface LiveDetectionOptions {
   readonly clock: Clock;
   /** Time of the newest flush that is stored whole, in ms: nothing up to it is still on its way. */
   readonly flushedAt: () => number;
+  /** An intake cannot read or store now: that nothing arrives does not mean that nothing happens. */
+  readonly isWaiting: () => boolean;
   /** How late a source's events may come, in ms (its adapter says so). */
   readonly latenessMs: (source: string) => number;
 }
@@ -49,6 +51,7 @@ export function createLiveDetection({
   detector,
   clock,
   flushedAt,
+  isWaiting,
   latenessMs,
 }: LiveDetectionOptions): LiveDetection {
   const partitions = new Map<string, Reached>();
@@ -106,6 +109,8 @@ export function createLiveDetection({
     async poll() {
       const now = clock.now();
       const until = flushedAt();
+      // Whoever may be behind holds the watermark, and has as long to deliver afterwards as at any other time.
+      if (isWaiting()) for (const partition of partitions.values()) partition.deliveredAt = now;
       for await (const page of until > cursorMs ? eventsOfFlushes(engine, cursorMs, until) : []) {
         for (const event of page.events) {
           hold(partitions, event, now, latenessMs(event.source));

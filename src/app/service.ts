@@ -16,7 +16,7 @@ import { statusRoutes } from '../telemetry/status.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { every } from './every.ts';
 import { createLiveAlerting, type LiveAlerting } from './liveAlerting.ts';
-import { createLiveDetection } from './liveDetection.ts';
+import { createLiveDetection, type LiveDetection } from './liveDetection.ts';
 import type { StreamReading, StreamTrouble } from './sink.ts';
 
 export interface ServiceOptions {
@@ -44,7 +44,8 @@ type Closers = (() => Promise<void>)[];
 export async function runService(options: ServiceOptions): Promise<void> {
   const { config, telemetry, stop } = options;
   const sources = await loadSources();
-  const { app, live } = await openLive(options, sources);
+  const intakes: Intake[] = [];
+  const { app, live, detection } = await openLive(options, sources, intakes);
   const closers: Closers = [];
   const draining = new AbortController();
   const drain = async () => {
@@ -54,10 +55,10 @@ export async function runService(options: ServiceOptions): Promise<void> {
   };
   try {
     await live.start();
-    closers.push(startRounds(live, options, draining.signal));
-    const ended = await openIntakes(app, options, { closers, draining: draining.signal });
+    closers.push(startRounds(live, detection, options, draining.signal));
+    await openIntakes(app, options, { intakes, closers, draining: draining.signal });
     events.serviceStarted(telemetry, config);
-    await Promise.race([aborted(stop), Promise.all([aborted(stop), ...ended])]);
+    await Promise.race([aborted(stop), Promise.all([aborted(stop), ...intakes.map((i) => i.ended)])]);
     await drain();
     await app.close();
   } catch (error) {
@@ -70,7 +71,8 @@ export async function runService(options: ServiceOptions): Promise<void> {
 async function openLive(
   { config, telemetry, clock, openStore }: ServiceOptions,
   sources: SourceRegistry,
-): Promise<{ app: App; live: LiveAlerting }> {
+  intakes: readonly Intake[],
+): Promise<{ app: App; live: LiveAlerting; detection: LiveDetection }> {
   let live: LiveAlerting | undefined;
   const early: StreamTrouble[] = [];
   const app = await openApp({
@@ -99,22 +101,28 @@ async function openLive(
     detector: app.createDetector(),
     clock,
     flushedAt: () => app.sink.flushedAt(),
+    isWaiting: () => intakes.some((intake) => intake.isWaiting()),
     latenessMs: (source) => latenessMs.get(source) ?? 0,
   });
   // What names no event is about a stream itself.
   const isLive = ({ events: refs }: Alert) => refs.length === 0 || refs.some((ref) => app.isLiveEvent(ref));
   live = createLiveAlerting(detection, app.alerting, clock, createOwnerLookup(app.catalog), isLive);
   for (const trouble of early) live.trouble(trouble);
-  return { app, live };
+  return { app, live, detection };
 }
 
 function startRounds(
   live: LiveAlerting,
+  detection: LiveDetection,
   { clock, telemetry }: ServiceOptions,
   draining: AbortSignal,
 ): () => Promise<void> {
   const failed = (error: unknown) => events.roundFailed(telemetry, error);
-  const stop = every(roundPauseMs, clock, () => live.round(draining), failed);
+  const round = async () => {
+    await live.round(draining);
+    events.roundDone(telemetry, detection.late());
+  };
+  const stop = every(roundPauseMs, clock, round, failed);
   return async () => {
     await stop();
     // What the intakes stored last is looked at too.
@@ -122,12 +130,12 @@ function startRounds(
   };
 }
 
-/** Opens what people and records come in by; returns what settles when an intake ended by itself. */
+/** Opens what people and records come in by. */
 async function openIntakes(
   app: App,
   { config, telemetry, clock }: ServiceOptions,
-  { closers, draining }: { closers: Closers; draining: AbortSignal },
-): Promise<Promise<void>[]> {
+  { intakes, closers, draining }: { intakes: Intake[]; closers: Closers; draining: AbortSignal },
+): Promise<void> {
   closers.push(
     await listen(
       config.listen,
@@ -143,10 +151,10 @@ async function openIntakes(
       await close();
     });
   }
-  if (config.kafka === undefined) return [];
-  const kafka: Intake = startKafka(kafkaOptions(config.cluster, config.kafka), app.sink, telemetry);
+  if (config.kafka === undefined) return;
+  const kafka = startKafka(kafkaOptions(config.cluster, config.kafka), app.sink, telemetry);
+  intakes.push(kafka);
   closers.push(() => kafka.stop());
-  return [kafka.ended];
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

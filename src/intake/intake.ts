@@ -33,6 +33,8 @@ export interface IntakeSink {
 export interface Intake {
   /** Takes no more, hands on what was read, moves the offsets, and ends. */
   stop(): Promise<void>;
+  /** It cannot read or store now, or has more than it could store yet: silence says nothing meanwhile. */
+  isWaiting(): boolean;
   /** Settles when it ended by itself; rejects with what a restart of the process may cure. */
   readonly ended: Promise<void>;
 }

@@ -58,7 +58,7 @@ keepHeadersExact(createRequire(import.meta.url)('kafkajs/src/protocol/decoder.js
 /** Starts consuming and returns at once; a broker that is down is waited for. */
 export function startKafka(options: KafkaOptions, sink: IntakeSink, telemetry: Telemetry): Intake {
   const intake = new KafkaIntake(options, sink, telemetry);
-  return { stop: () => intake.stop(), ended: intake.run() };
+  return { stop: () => intake.stop(), isWaiting: () => intake.isWaiting, ended: intake.run() };
 }
 
 class KafkaIntake {
@@ -110,6 +110,10 @@ class KafkaIntake {
     this.#endSession(undefined);
     await this.#ended.catch(() => {});
     events.consumerDrained(this.#telemetry, Date.now() - started);
+  }
+
+  get isWaiting(): boolean {
+    return this.#outage.isOpen || this.#reader.isWaiting;
   }
 
   get #isStopping(): boolean {

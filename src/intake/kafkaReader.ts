@@ -98,6 +98,10 @@ export class KafkaReader {
     });
   }
 
+  get isWaiting(): boolean {
+    return this.#storeOutage.isOpen || this.#batcher.records > 0;
+  }
+
   /** Stores what is queued, but waits no longer than the service may take to drain. */
   async drain(): Promise<void> {
     // What is not stored by then is read again from the topic.

@@ -12,11 +12,17 @@ const folder = join(packageRoot, 'src/store/migrations');
  * text changed is refused, because the store would no longer be what its history says.
  */
 export async function migrate(engine: Engine): Promise<void> {
-  await engine.command('CREATE DATABASE IF NOT EXISTS kw');
-  await engine.command(
-    "CREATE TABLE IF NOT EXISTS kw.migrations (name String, sha256 String, applied_at DateTime64(3, 'UTC')) " +
-      'ENGINE = MergeTree ORDER BY name SETTINGS fsync_after_insert = 1',
+  // A server's writer may only INSERT and SELECT: what stands is not asked for again.
+  const [found] = await engine.rows(
+    "SELECT count() AS n FROM system.tables WHERE database = 'kw' AND name = 'migrations'",
   );
+  if (Number(found?.n) === 0) {
+    await engine.command('CREATE DATABASE IF NOT EXISTS kw');
+    await engine.command(
+      "CREATE TABLE IF NOT EXISTS kw.migrations (name String, sha256 String, applied_at DateTime64(3, 'UTC')) " +
+        'ENGINE = MergeTree ORDER BY name SETTINGS fsync_after_insert = 1',
+    );
+  }
   const applied = new Map(
     (await engine.rows('SELECT name, sha256 FROM kw.migrations')).map((r) => [
       String(r.name),

@@ -31,6 +31,7 @@ export function createMetrics() {
       'stream',
       'partition',
     ]),
+    lateEvents: gauge('late_events', 'Events that came behind the watermark since the start.'),
     messages: counter('messages_total', 'Messages to people by what became of them.', ['channel', 'result']),
     channelUp: gauge('channel_up', '1 while a receiver of messages answers.', ['channel']),
     queue: gauge('queue_records', 'Records read and waiting for the next flush.', ['intake']),

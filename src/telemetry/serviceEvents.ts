@@ -25,6 +25,11 @@ export function storeTrouble(t: Telemetry, error: unknown): void {
   );
 }
 
+/** `late`: events behind the watermark since the start, which correlations and baselines did not see in order. */
+export function roundDone(t: Telemetry, late: number): void {
+  t.metrics.lateEvents.set(late);
+}
+
 export function roundFailed(t: Telemetry, error: unknown): void {
   t.log.error(
     { event: 'detection_round_failed', reason: errorText(error) },

@@ -33,6 +33,9 @@ const clock: Clock = {
     new Promise((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true })),
 };
 
+/** An intake that cannot read. */
+let isBrokerAway = false;
+
 /** One store a process: a service that is started closes the one before, as a restart does. */
 let running: { app: App; live: LiveAlerting; detection: LiveDetection } | undefined;
 
@@ -62,6 +65,7 @@ async function service(name: string, fault: Fault = (engine) => engine) {
     detector: app.createDetector(),
     clock,
     flushedAt: () => app.sink.flushedAt(),
+    isWaiting: () => isBrokerAway,
     latenessMs: () => latenessMs,
   });
   const live = createLiveAlerting(
@@ -237,6 +241,26 @@ describe('live detection comes to the alerts that detection over all that is sto
     const { live: told, stored } = await outcome();
     expect(stored).toHaveLength(1);
     expect(told).toEqual(stored);
+  });
+
+  it('a broker that is away for an hour makes its backlog late for nobody', async () => {
+    nowMs = start;
+    const { app, live } = await service('away');
+    const failures = (from: number) =>
+      Array.from({ length: 5 }, (_, i) =>
+        record('main.a', 0, from + i, refused(`r${from + i}`, start + from + i)),
+      );
+    await app.sink.take(failures(0));
+    await live.round();
+    isBrokerAway = true;
+    nowMs += 60 * minuteMs;
+    await live.round();
+    isBrokerAway = false;
+    await app.sink.take(failures(5));
+    await live.round();
+    expect((await outcome()).late).toBe(0);
+    await settle(live, nowMs);
+    expect((await outcome()).live).toHaveLength(1);
   });
 
   it('an event that claims to be of tomorrow does not make today late', async () => {
