@@ -42,8 +42,8 @@ export interface Intake {
 /** Least time between two flushes when little comes in: p50 of ack to visible is then ~170 ms. */
 export const flushIntervalMs = 200;
 /**
- * At 1 k records a flush, merges cost more than inserts; above 10 k nothing is gained, and the process with its
+ * At 1 k records a flush, merges cost more than inserts; above 5 k little is gained, and the process with its
  * embedded engine grows beyond 1 GiB.
  */
-export const flushRecordsMax = 10_000;
+export const flushRecordsMax = 5_000;
 export const flushBytesMax = 32 * 1024 * 1024;

@@ -35,7 +35,12 @@ function runVariant(variant: Variant, brokers: readonly string[], topic: string)
   const words = ['--import', 'tsx', script, variant, brokers.join(','), topic, String(records)];
   const done = spawnSync(process.execPath, words, {
     encoding: 'utf8',
-    env: { ...process.env, UV_THREADPOOL_SIZE: '16' },
+    // As `npx keywitness` and the image set them.
+    env: {
+      ...process.env,
+      UV_THREADPOOL_SIZE: '16',
+      JE_MALLOC_CONF: 'dirty_decay_ms:200,muzzy_decay_ms:0',
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   if (done.status !== 0) throw new Error(`${variant} ended with ${done.status ?? done.signal}`);
