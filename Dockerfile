@@ -8,7 +8,7 @@ RUN npm run build && npm prune --omit=dev --ignore-scripts
 
 FROM node:20-slim
 # Each session of the embedded engine holds a thread of the pool (docs/store.md).
-ENV NODE_ENV=production UV_THREADPOOL_SIZE=16 JE_MALLOC_CONF=dirty_decay_ms:200,muzzy_decay_ms:0
+ENV NODE_ENV=production UV_THREADPOOL_SIZE=16 JE_MALLOC_CONF=dirty_decay_ms:200,muzzy_decay_ms:0,narenas:2
 WORKDIR /app
 COPY --from=build /app/package.json /app/LICENSE ./
 COPY --from=build /app/node_modules ./node_modules

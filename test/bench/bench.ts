@@ -39,7 +39,7 @@ function runVariant(variant: Variant, brokers: readonly string[], topic: string)
     env: {
       ...process.env,
       UV_THREADPOOL_SIZE: '16',
-      JE_MALLOC_CONF: 'dirty_decay_ms:200,muzzy_decay_ms:0',
+      JE_MALLOC_CONF: 'dirty_decay_ms:200,muzzy_decay_ms:0,narenas:2',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
