@@ -16,7 +16,7 @@ const retentionMs = episodeMs + 24 * 3600_000;
  * A rule that hits one entity without end says the same all day: beyond this many signals of a rule, entity and
  * day only the store counts on. Keeps a round's work and the memory bounded, whatever a rule file does.
  */
-export const signalsPerRuleAndDayMax = 1_000;
+const signalsPerRuleAndDayMax = 1_000;
 
 export interface Replaced {
   /** Id that was told early. */

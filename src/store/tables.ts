@@ -1,5 +1,17 @@
 import type { KwRecord } from '../core/record.ts';
-import { address, type Column, coordinates, map, millis, nanos, text, u32, u64 } from './columns.ts';
+import type { SessionOrigin } from '../core/session.ts';
+import {
+  address,
+  type Column,
+  type Coordinates,
+  coordinates,
+  map,
+  millis,
+  nanos,
+  text,
+  u32,
+  u64,
+} from './columns.ts';
 
 /** A row of `records`: the record, its leaf and its flush. */
 export interface RecordRow {
@@ -95,28 +107,7 @@ export const hitColumns: readonly Column<HitRow>[] = [
 ];
 
 /** A row of `sessions`: how a session came to be. Times in ms, 0 = unknown. */
-export interface SessionRow {
-  readonly source: string;
-  readonly object_store: string;
-  readonly session_id: string;
-  readonly issued_at: number;
-  readonly until: number;
-  readonly issued_by: string;
-  readonly identity: string;
-  readonly identity_kind: string;
-  readonly auth_method: string;
-  readonly auth_provider: string;
-  readonly auth_mfa: string;
-  readonly src_ip: string;
-  readonly network: string;
-  readonly parent_session: string;
-  readonly dup_key: string;
-  readonly stream: string;
-  readonly partition: number;
-  readonly epoch: number;
-  readonly offset: bigint;
-  readonly idx: number;
-}
+export interface SessionRow extends SessionOrigin, Coordinates {}
 
 export const sessionColumns: readonly Column<SessionRow>[] = [
   text('source', (r) => r.source),
