@@ -1,8 +1,9 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { type KeyObject, randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KeywitnessError } from '../core/errors.ts';
-import { Secret } from '../core/secret.ts';
+import type { Secret } from '../core/secret.ts';
+import { createKeyFile, type Environment, keyPassphrase, readKeyFile, writeOnce } from './keyFile.ts';
 import { rawPublicKey, strictBase64 } from './note.ts';
 
 /** Who this log is: made once, with the data directory. A directory begun anew is another log. */
@@ -19,23 +20,9 @@ export interface LedgerKeys extends LogIdentity {
   readonly isEncrypted: boolean;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 const folderOf = (dataDir: string) => join(dataDir, 'ledger');
 const keyFile = 'signing-key.pem';
 const identityFile = 'log.txt';
-
-/** KEYWITNESS_KEY_PASSPHRASE, else the first line of the file KEYWITNESS_KEY_PASSPHRASE_FILE names. */
-function keyPassphrase(env: Environment): Secret | undefined {
-  if (env.KEYWITNESS_KEY_PASSPHRASE) return new Secret(env.KEYWITNESS_KEY_PASSPHRASE);
-  const path = env.KEYWITNESS_KEY_PASSPHRASE_FILE;
-  if (!path) return undefined;
-  try {
-    return new Secret((readFileSync(path, 'utf8').split('\n')[0] ?? '').replace(/\r$/, ''));
-  } catch (cause) {
-    throw new KeywitnessError('KW_KEY', `KEYWITNESS_KEY_PASSPHRASE_FILE ${path} cannot be read.`, { cause });
-  }
-}
 
 /** Reads the key and identity of DATA/ledger, making both when neither is there. @throws KW_KEY */
 export function openKeys(dataDir: string, env: Environment): LedgerKeys {
@@ -46,7 +33,7 @@ export function openKeys(dataDir: string, env: Environment): LedgerKeys {
     return createKeys(folder, passphrase);
   }
   const identity = readIdentity(dataDir);
-  const privateKey = readPrivateKey(join(folder, keyFile), passphrase);
+  const { privateKey, isEncrypted } = readKeyFile(join(folder, keyFile), passphrase);
   if (identity === undefined || !rawPublicKey(privateKey).equals(identity.publicKey)) {
     throw new KeywitnessError(
       'KW_KEY',
@@ -54,7 +41,7 @@ export function openKeys(dataDir: string, env: Environment): LedgerKeys {
         'Put back the key made with this data directory.',
     );
   }
-  return { ...identity, privateKey, isEncrypted: isEncryptedPem(join(folder, keyFile)) };
+  return { ...identity, privateKey, isEncrypted };
 }
 
 /** Log id and public key, without the private key: what `verify` needs. Undefined = no ledger here yet. */
@@ -70,42 +57,9 @@ export function readIdentity(dataDir: string): LogIdentity | undefined {
 }
 
 function createKeys(folder: string, passphrase: Secret | undefined): LedgerKeys {
-  const { privateKey } = generateKeyPairSync('ed25519');
-  const pem = privateKey.export({
-    type: 'pkcs8',
-    format: 'pem',
-    ...(passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase: passphrase.reveal() }),
-  });
-  const identity = { logId: randomBytes(8).toString('hex'), publicKey: rawPublicKey(privateKey) };
   // The key first: an identity whose key was lost in a crash could never sign again.
-  writeOnce(join(folder, keyFile), pem.toString());
+  const { privateKey, isEncrypted } = createKeyFile(join(folder, keyFile), passphrase);
+  const identity = { logId: randomBytes(8).toString('hex'), publicKey: rawPublicKey(privateKey) };
   writeOnce(join(folder, identityFile), `${identity.logId} ${identity.publicKey.toString('base64')}\n`);
-  return { ...identity, privateKey, isEncrypted: passphrase !== undefined };
-}
-
-function readPrivateKey(path: string, passphrase: Secret | undefined): KeyObject {
-  try {
-    return createPrivateKey({
-      key: readFileSync(path),
-      ...(passphrase === undefined ? {} : { passphrase: passphrase.reveal() }),
-    });
-  } catch (cause) {
-    throw new KeywitnessError(
-      'KW_KEY',
-      `${path} cannot be read${passphrase === undefined ? '' : ' with the passphrase given'}. Nothing was signed. ` +
-        'An encrypted key needs KEYWITNESS_KEY_PASSPHRASE or KEYWITNESS_KEY_PASSPHRASE_FILE.',
-      { cause },
-    );
-  }
-}
-
-function isEncryptedPem(path: string): boolean {
-  return readFileSync(path, 'utf8').startsWith('-----BEGIN ENCRYPTED PRIVATE KEY-----');
-}
-
-function writeOnce(path: string, text: string): void {
-  const file = openSync(path, 'wx', 0o600);
-  writeSync(file, text);
-  fsyncSync(file);
-  closeSync(file);
+  return { ...identity, privateKey, isEncrypted };
 }
