@@ -1,5 +1,5 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { KeywitnessError } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
 
@@ -67,7 +67,7 @@ function isEncryptedPem(path: string): boolean {
 /** Written through to the disk, and only if nothing is there. */
 export function writeOnce(path: string, text: string): void {
   const file = openSync(path, 'wx', 0o600);
-  writeSync(file, text);
+  writeFileSync(file, text);
   fsyncSync(file);
   closeSync(file);
 }

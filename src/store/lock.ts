@@ -18,14 +18,18 @@ const attemptsMax = 20;
  */
 export function lockDataDir(dataDir: string): () => void {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const path = join(dataDir, 'lock');
+  return takeLock(join(dataDir, 'lock'), dataDir);
+}
+
+/** Takes the lock file `path`, which stands for `held`. Returns the release function. @throws KW_DATA_HELD */
+export function takeLock(path: string, held: string): () => void {
   const nonce = randomBytes(8).toString('hex');
   const ours = JSON.stringify({ pid: process.pid, started: startedAt(process.pid), nonce });
   const draft = `${path}.${process.pid}.${nonce}`;
   writeFileSync(draft, ours, { mode: 0o600, flag: 'wx' });
   try {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
-      if (tryLink(draft, path) || takeOver(draft, path, dataDir)) {
+      if (tryLink(draft, path) || takeOver(draft, path, held)) {
         return () => {
           if (read(path) === ours) rmSync(path, { force: true });
         };
@@ -34,7 +38,7 @@ export function lockDataDir(dataDir: string): () => void {
   } finally {
     rmSync(draft, { force: true });
   }
-  throw new KeywitnessError('KW_DATA_HELD', `Another process is starting on ${dataDir}. Run this again.`);
+  throw new KeywitnessError('KW_DATA_HELD', `Another process is starting on ${held}. Run this again.`);
 }
 
 /**
@@ -42,7 +46,7 @@ export function lockDataDir(dataDir: string): () => void {
  * marker named after its content. A dead marker is taken over the same way, by a marker named after that.
  * Renaming the lock away first would not do: it could by then be the living lock of a faster process.
  */
-function takeOver(draft: string, path: string, dataDir: string): boolean {
+function takeOver(draft: string, path: string, held: string): boolean {
   const dead = read(path);
   if (dead === undefined) return false;
   const markers: { readonly path: string; readonly text: string }[] = [];
@@ -51,7 +55,7 @@ function takeOver(draft: string, path: string, dataDir: string): boolean {
     if (holder !== undefined && isRunning(holder)) {
       throw new KeywitnessError(
         'KW_DATA_HELD',
-        `Process ${holder.pid} holds ${dataDir}. Nothing was changed. Wait for it or stop it, then run this again.`,
+        `Process ${holder.pid} holds ${held}. Nothing was changed. Wait for it or stop it, then run this again.`,
       );
     }
     const marker = `${path}.after.${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
