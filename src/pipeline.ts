@@ -40,7 +40,7 @@ export interface Stages {
   readonly session: (event: StoredEvent) => SessionRow | undefined;
   readonly leaf: (record: KwRecord) => Buffer;
   /** Extends the tree of one stream by leaves that were stored and read back, in offset order. */
-  readonly extend: (key: StreamKey, leaves: readonly Buffer[], lastOffset: bigint) => void;
+  readonly extend: (key: StreamKey, leaves: readonly { offset: bigint; leaf: Buffer }[]) => void;
 }
 
 export interface FlushCounts {
@@ -221,17 +221,15 @@ function completed(understood: AuditEvent, known: Enrichment, at: At): StoredEve
 }
 
 function extendTrees(rows: readonly RecordRow[], stages: Stages): void {
-  const trees = new Map<string, { key: StreamKey; leaves: Buffer[]; last: bigint }>();
+  const trees = new Map<string, { key: StreamKey; leaves: { offset: bigint; leaf: Buffer }[] }>();
   for (const { record, leaf } of rows) {
     const name = streamKeyText(record);
     const tree = trees.get(name);
-    if (tree === undefined) trees.set(name, { key: record, leaves: [leaf], last: record.offset });
-    else {
-      tree.leaves.push(leaf);
-      tree.last = record.offset;
-    }
+    const added = { offset: record.offset, leaf };
+    if (tree === undefined) trees.set(name, { key: record, leaves: [added] });
+    else tree.leaves.push(added);
   }
-  for (const { key, leaves, last } of trees.values()) stages.extend(key, leaves, last);
+  for (const { key, leaves } of trees.values()) stages.extend(key, leaves);
 }
 
 /** Which of these records of one tree have rows in `set_aside` and `hits`: written before a crash, not to be doubled. */

@@ -63,9 +63,10 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
       newestFlush = Math.max(newestFlush + 1, stages.now());
       return newestFlush;
     },
-    extend(key, leaves, last) {
-      stages.extend(key, leaves, last);
-      inTree.set(streamKeyText(key), last);
+    extend(key, leaves) {
+      stages.extend(key, leaves);
+      const last = leaves.at(-1);
+      if (last !== undefined) inTree.set(streamKeyText(key), last.offset);
     },
   };
   /** A flush failed half way, and what it left is not mended yet. */

@@ -10,6 +10,9 @@ export interface StreamKey {
   readonly epoch: number;
 }
 
+/** The name of the meta tree among the trees: no stream of records can be called ''. */
+export const metaTree: StreamKey = { stream: '', partition: 0, epoch: 0 };
+
 /** One Kafka-style header; names may repeat and values are bytes. */
 export type Header = readonly [name: Buffer, value: Buffer];
 

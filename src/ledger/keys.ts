@@ -1,10 +1,10 @@
-import { type KeyObject, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KeywitnessError } from '../core/errors.ts';
 import type { Secret } from '../core/secret.ts';
 import { createKeyFile, type Environment, keyPassphrase, readKeyFile, writeOnce } from './keyFile.ts';
-import { rawPublicKey, strictBase64 } from './note.ts';
+import { localSigner, rawPublicKey, type Signer, strictBase64 } from './note.ts';
 
 /** Who this log is: made once, with the data directory. A directory begun anew is another log. */
 export interface LogIdentity {
@@ -14,8 +14,8 @@ export interface LogIdentity {
   readonly publicKey: Buffer;
 }
 
-export interface LedgerKeys extends LogIdentity {
-  readonly privateKey: KeyObject;
+/** Whoever signs: a key on this disk here, or a service that keeps it. */
+export interface LedgerKeys extends LogIdentity, Signer {
   /** False when the key lies on the disk in plain. */
   readonly isEncrypted: boolean;
 }
@@ -41,7 +41,7 @@ export function openKeys(dataDir: string, env: Environment): LedgerKeys {
         'Put back the key made with this data directory.',
     );
   }
-  return { ...identity, privateKey, isEncrypted };
+  return { ...localSigner(privateKey), ...identity, isEncrypted };
 }
 
 /** Log id and public key, without the private key: what `verify` needs. Undefined = no ledger here yet. */
@@ -61,5 +61,5 @@ function createKeys(folder: string, passphrase: Secret | undefined): LedgerKeys 
   const { privateKey, isEncrypted } = createKeyFile(join(folder, keyFile), passphrase);
   const identity = { logId: randomBytes(8).toString('hex'), publicKey: rawPublicKey(privateKey) };
   writeOnce(join(folder, identityFile), `${identity.logId} ${identity.publicKey.toString('base64')}\n`);
-  return { ...identity, privateKey, isEncrypted };
+  return { ...localSigner(privateKey), ...identity, isEncrypted };
 }

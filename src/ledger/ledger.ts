@@ -1,13 +1,15 @@
 import type { Clock } from '../core/clock.ts';
 import { KeywitnessError } from '../core/errors.ts';
-import { type StreamKey, streamKeyText } from '../core/record.ts';
-import { AnchorFile, anchorKeyLine, anchorLine, readAnchor } from './anchor.ts';
+import { metaTree, type StreamKey, streamKeyText } from '../core/record.ts';
+import type { Anchor, SignedCheckpoint } from './anchors/anchor.ts';
+import { AnchorFile, anchorKeyLine, anchorLine, readAnchor } from './anchors/file.ts';
 import { type Checkpoint, checkpointText, metaOrigin } from './checkpoint.ts';
+import { consistencyRanges } from './consistency.ts';
 import type { LedgerKeys } from './keys.ts';
 import { leafHashOfText } from './leaf.ts';
 import { type MetaKind, type MetaLine, metaTexts } from './meta.ts';
-import { noteSigner, signNote } from './note.ts';
-import type { CheckpointRow, LedgerStore } from './ports.ts';
+import { noteVerifier, signNote } from './note.ts';
+import type { CheckpointRow, LedgerStore, StoredLeaf } from './ports.ts';
 import {
   type LiveTree,
   type MetaState,
@@ -16,8 +18,10 @@ import {
   rebuildMeta,
   rebuildTrees,
   signedBefore,
+  type TileQueue,
 } from './rebuild.ts';
 import { bindingLines, isSameBinding, type TreeBinding } from './settings.ts';
+import { extendEdge, rangeRootsFromTiles, type Tile, tileName } from './tiles.ts';
 import { appendLeaf, copyFrontier, emptyFrontier, type Frontier, frontierRoot } from './tree.ts';
 
 /** How long a cut tail could go unseen: the heartbeat writes and signs, idle or not (docs/ledger.md). */
@@ -29,6 +33,10 @@ export interface LedgerOptions {
   readonly store: LedgerStore;
   readonly keys: LedgerKeys;
   readonly anchorFile: string;
+  /** Who else remembers, beside the file. */
+  readonly anchors?: readonly Anchor[];
+  /** Told when an anchor was away or refused. */
+  readonly onAnchorTrouble?: (anchor: string, error: KeywitnessError) => void;
   readonly clock: Clock;
 }
 
@@ -47,7 +55,10 @@ export class Ledger {
   readonly #options: LedgerOptions;
   readonly #anchor: AnchorFile;
   readonly #trees: Map<string, LiveTree>;
+  readonly #tiles: PendingTiles;
   #meta: MetaState;
+  /** Anchors that are being told: one head at a time, a newer one waits for the next heartbeat. */
+  #telling: Promise<void> | undefined;
   /** Set when a write of meta leaves failed: whether they arrived is read from the store before the next. */
   #isMetaUncertain = false;
   #relistedAt = 0;
@@ -59,6 +70,7 @@ export class Ledger {
     anchor: AnchorFile,
     trees: Map<string, LiveTree>,
     meta: MetaState,
+    tiles: PendingTiles,
   ) {
     this.logId = options.keys.logId;
     this.anchorFile = options.anchorFile;
@@ -66,6 +78,7 @@ export class Ledger {
     this.#anchor = anchor;
     this.#trees = trees;
     this.#meta = meta;
+    this.#tiles = tiles;
   }
 
   /**
@@ -76,7 +89,8 @@ export class Ledger {
   static async open(options: LedgerOptions): Promise<Ledger> {
     const { store, keys, anchorFile } = options;
     const signed = await signedBefore(store, anchorFile, keys);
-    const meta = await rebuildMeta(store, keys.logId, signed);
+    const tiles = pendingTiles();
+    const meta = await rebuildMeta(store, keys.logId, signed, tiles);
     if (meta.contradicts) {
       throw new KeywitnessError(
         'KW_LEDGER_BROKEN',
@@ -85,7 +99,7 @@ export class Ledger {
           'directory that belongs to the anchor, or begin a new one.',
       );
     }
-    const trees = await rebuildTrees(store, keys.logId, signed, meta);
+    const trees = await rebuildTrees(store, keys.logId, signed, meta, tiles);
     let hasKeyLine = false;
     for await (const entry of readAnchor(anchorFile, keys.logId)) {
       hasKeyLine = entry.kind === 'key';
@@ -93,14 +107,14 @@ export class Ledger {
     }
     const anchor = await AnchorFile.open(anchorFile);
     if (!hasKeyLine) await anchor.append([anchorKeyLine(keys.logId, keys.publicKey)]);
-    return new Ledger(options, anchor, trees, meta);
+    return new Ledger(options, anchor, trees, meta, tiles);
   }
 
   /** Writes and signs the `start` leaf: from here on silence is a fault. `how` = what the last run left behind. */
   async start(facts: readonly MetaLine[] = []): Promise<void> {
     const last = this.#meta.last;
     const after = last === undefined ? 'nothing' : last.kind === 'stop' ? 'stop' : 'no-stop';
-    const key = noteSigner(metaOrigin(this.logId), this.#options.keys.privateKey).vkey;
+    const key = noteVerifier(metaOrigin(this.logId), this.#options.keys.publicKey).vkey;
     const broken = this.broken().map((k): MetaLine => ['broken', streamKeyText(k)]);
     await this.#serial(async () => {
       await this.#writeMetaNow('start', [['after', after], ['key', key], ...broken, ...facts]);
@@ -130,14 +144,18 @@ export class Ledger {
   }
 
   /** Extends a tree by leaves that are stored and read back, in offset order. */
-  extend(key: StreamKey, leaves: readonly Buffer[]): void {
+  extend(key: StreamKey, leaves: readonly StoredLeaf[]): void {
     const name = streamKeyText(key);
     let tree = this.#trees.get(name);
     if (tree === undefined) {
       tree = newTree(this.logId, key);
       this.#trees.set(name, tree);
     }
-    for (const leaf of leaves) appendLeaf(tree.frontier, leaf);
+    const full = this.#tiles.of(tree.key, noneStored);
+    for (const { offset, leaf } of leaves) {
+      appendLeaf(tree.frontier, leaf);
+      extendEdge(tree.edge, leaf, offset, full);
+    }
     if (leaves.length > 0) tree.isEnded = false;
   }
 
@@ -163,12 +181,18 @@ export class Ledger {
   /** The orderly end: a `stop` leaf, signed and anchored; silence from here on is lawful. */
   async stop(facts: HeartbeatFacts = {}): Promise<void> {
     await this.#serial(() => this.#pin('stop', facts));
-    await this.#anchor.close();
+    await this.#telling;
+    await this.#close();
   }
 
   /** Lets go without a word: after a failure nothing may claim an orderly end. */
   async abandon(): Promise<void> {
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
     await this.#anchor.close();
+    for (const anchor of this.#options.anchors ?? []) await anchor.close();
   }
 
   size(key: StreamKey): number {
@@ -189,6 +213,8 @@ export class Ledger {
   }
 
   async #pin(kind: 'heartbeat' | 'stop', facts: HeartbeatFacts): Promise<void> {
+    // What a proof needs is there before anything is signed that a proof may start from.
+    await this.#tiles.write((rows) => this.#options.store.appendTiles(rows));
     const now = this.#options.clock.now();
     const isRelist = now - this.#relistedAt >= relistIntervalMs || kind === 'stop';
     const listed = [...this.#trees.values()].filter(
@@ -207,7 +233,8 @@ export class Ledger {
       ...(facts.highs ?? []).map((h): MetaLine => ['high', `${streamKeyText(h)} ${h.high}`]),
       ...Object.entries(facts.hashes ?? {}).filter(([name, value]) => this.#meta.facts.get(name) !== value),
     ]);
-    await this.#sign([...pins, this.#metaCheckpoint()], now);
+    const signed = await this.#sign([...pins, this.#metaCheckpoint()], now);
+    this.#tell(signed.at(-1) as SignedCheckpoint, now);
     for (const pin of pins) pin.tree.pinnedSize = pin.size;
     if (isRelist) this.#relistedAt = now;
   }
@@ -218,25 +245,56 @@ export class Ledger {
   }
 
   /** Only what is durable is signed; the store's copy first, then the anchor outside. */
-  async #sign(checkpoints: readonly Checkpoint[], now: number): Promise<void> {
-    const rows = checkpoints.map(({ origin, size, root }): CheckpointRow => {
-      const signer = noteSigner(origin, this.#options.keys.privateKey);
-      return {
-        origin,
-        size,
-        root,
-        note: signNote(checkpointText({ origin, size, root }), [signer]),
-        made_at: now,
-      };
-    });
+  async #sign(checkpoints: readonly Checkpoint[], now: number): Promise<readonly SignedCheckpoint[]> {
+    const rows: CheckpointRow[] = [];
+    for (const { origin, size, root } of checkpoints) {
+      const text = checkpointText({ origin, size, root });
+      const note = await signNote(text, origin, [this.#options.keys]);
+      rows.push({ origin, size, root, note, made_at: now });
+    }
     await this.#options.store.saveCheckpoints(rows);
     await this.#anchor.append(rows.map((r) => anchorLine(this.logId, now, r.note)));
+    return rows;
+  }
+
+  /** Shows the head to the other anchors; who is away now is told the next one. */
+  #tell(meta: SignedCheckpoint, now: number): void {
+    const anchors = this.#options.anchors ?? [];
+    if (anchors.length === 0 || this.#telling !== undefined) return;
+    const consistency = (from: number) => this.#metaConsistency(from, meta.size);
+    const keep = async (anchor: Anchor): Promise<readonly string[]> => {
+      try {
+        return await anchor.keep({ time: now, meta, consistency });
+      } catch (error) {
+        if (!(error instanceof KeywitnessError)) throw error;
+        this.#options.onAnchorTrouble?.(anchor.name, error);
+        return [];
+      }
+    };
+    this.#telling = Promise.all(anchors.map(keep))
+      .then((lines) => this.#saveCosigned(meta, lines.flat(), now))
+      .finally(() => {
+        this.#telling = undefined;
+      });
+  }
+
+  async #saveCosigned(meta: SignedCheckpoint, lines: readonly string[], now: number): Promise<void> {
+    if (lines.length === 0) return;
+    const { origin, size, root } = meta;
+    const row = { origin, size, root, note: meta.note + lines.join(''), made_at: now };
+    await this.#serial(() => this.#options.store.saveCheckpoints([row]));
+  }
+
+  async #metaConsistency(from: number, size: number): Promise<readonly Buffer[]> {
+    const read = (at: Parameters<LedgerStore['readTiles']>[1]) => this.#options.store.readTiles(metaTree, at);
+    return rangeRootsFromTiles(read, consistencyRanges(from, size));
   }
 
   async #writeMetaNow(kind: MetaKind, lines: readonly MetaLine[]): Promise<void> {
     if (this.#isMetaUncertain) await this.#readMetaAgain();
     const time = this.#options.clock.now();
     const texts = metaTexts({ kind, time, lines });
+    const full = this.#tiles.of(metaTree, noneStored);
     const next: Frontier = copyFrontier(this.#meta.frontier);
     const rows = texts.map((text, i) => ({ index: next.size + i, kind, made_at: time, text }));
     for (const text of texts) appendLeaf(next, leafHashOfText(text));
@@ -244,14 +302,19 @@ export class Ledger {
     await this.#options.store.appendMeta(rows);
     this.#isMetaUncertain = false;
     this.#meta = { ...this.#meta, frontier: next };
-    for (const text of texts) noteMeta(this.#meta, text);
+    for (const { index, text } of rows) {
+      extendEdge(this.#meta.edge, leafHashOfText(text), BigInt(index), full);
+      noteMeta(this.#meta, text);
+    }
   }
 
   /** After a write that failed: the leaves may be there or not, and an index must not be used twice. */
   async #readMetaAgain(): Promise<void> {
     for await (const page of this.#options.store.metaLeaves(this.#meta.frontier.size)) {
       for (const leaf of page) {
-        appendLeaf(this.#meta.frontier, leafHashOfText(leaf.text));
+        const hash = leafHashOfText(leaf.text);
+        appendLeaf(this.#meta.frontier, hash);
+        extendEdge(this.#meta.edge, hash, BigInt(leaf.index), this.#tiles.of(metaTree, noneStored));
         noteMeta(this.#meta, leaf.text);
       }
     }
@@ -263,4 +326,27 @@ export class Ledger {
     this.#queue = result.catch(() => undefined);
     return result;
   }
+}
+
+const noneStored: ReadonlySet<string> = new Set();
+
+interface PendingTiles extends TileQueue {
+  /** Writes what is waiting; kept when that fails. */
+  write(append: (rows: readonly (StreamKey & Tile)[]) => Promise<void>): Promise<void>;
+}
+
+function pendingTiles(): PendingTiles {
+  let waiting: (StreamKey & Tile)[] = [];
+  return {
+    of:
+      ({ stream, partition, epoch }, stored) =>
+      (tile) => {
+        if (!stored.has(tileName(tile))) waiting.push({ stream, partition, epoch, ...tile });
+      },
+    async write(append) {
+      const rows = waiting;
+      if (rows.length > 0) await append(rows);
+      waiting = waiting.slice(rows.length);
+    },
+  };
 }

@@ -6,7 +6,19 @@ const metaTag = 'keywitness-meta/v1';
 /** Above this a heartbeat is split into several leaves: a proof of one line stays small. */
 export const metaBytesMax = 2048;
 
-const metaKinds = ['start', 'stop', 'heartbeat', 'settings', 'gap', 'epoch', 'ack'] as const;
+const metaKinds = [
+  'start',
+  'stop',
+  'heartbeat',
+  'settings',
+  'gap',
+  'epoch',
+  'ack',
+  'key',
+  'retention',
+  'hold',
+  'erasure',
+] as const;
 export type MetaKind = (typeof metaKinds)[number];
 export type MetaLine = readonly [name: string, value: string];
 

@@ -15,8 +15,12 @@ export interface NoteVerifier {
   readonly vkey: string;
 }
 
-export interface NoteSigner extends NoteVerifier {
-  sign(text: string): Buffer;
+/** Where signatures come from: a key on this disk, or a service that keeps the key and signs. */
+export interface Signer {
+  /** The 32 bytes of RFC 8032. */
+  readonly publicKey: Buffer;
+  /** Ed25519 over these bytes (64 bytes). */
+  sign(bytes: Buffer): Promise<Buffer>;
 }
 
 /** The verifier of one key under one name; a name is an origin, so one key has many. */
@@ -32,10 +36,11 @@ export function noteVerifier(name: string, publicKey: Buffer): NoteVerifier {
   };
 }
 
-export function noteSigner(name: string, privateKey: KeyObject): NoteSigner {
+/** A key that lies in this process. */
+export function localSigner(privateKey: KeyObject): Signer {
   return {
-    ...noteVerifier(name, rawPublicKey(privateKey)),
-    sign: (text) => sign(null, Buffer.from(text), privateKey),
+    publicKey: rawPublicKey(privateKey),
+    sign: async (bytes) => sign(null, bytes, privateKey),
   };
 }
 
@@ -55,10 +60,13 @@ export function parseVerifierKey(vkey: string): NoteVerifier | undefined {
   return key.keyId === Number.parseInt(id, 16) ? key : undefined;
 }
 
-/** The note: text, blank line, one signature line a signer. `text` ends with a newline. */
-export function signNote(text: string, signers: readonly NoteSigner[]): string {
+/** The note: text, blank line, one signature line a signer, all under one name. `text` ends with a newline. */
+export async function signNote(text: string, name: string, signers: readonly Signer[]): Promise<string> {
   if (!isNoteText(text)) throw new RangeError('a note text is printable and ends with a newline');
-  return `${text}\n${signers.map((s) => signatureLine(s, s.sign(text))).join('')}`;
+  const lines = signers.map(async (signer) =>
+    signatureLine(noteVerifier(name, signer.publicKey), await signer.sign(Buffer.from(text))),
+  );
+  return `${text}\n${(await Promise.all(lines)).join('')}`;
 }
 
 function signatureLine(key: NoteVerifier, signature: Buffer): string {

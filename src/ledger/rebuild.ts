@@ -1,5 +1,5 @@
-import { type StreamKey, streamKeyText } from '../core/record.ts';
-import { type AnchorLine, readAnchor } from './anchor.ts';
+import { metaTree, type StreamKey, streamKeyText } from '../core/record.ts';
+import { type AnchorLine, readAnchor } from './anchors/file.ts';
 import {
   type Checkpoint,
   isSignedCheckpoint,
@@ -11,7 +11,9 @@ import type { LogIdentity } from './keys.ts';
 import { leafHashOfText } from './leaf.ts';
 import { type MetaLeaf, parseMeta } from './meta.ts';
 import type { CheckpointRow, LedgerStore } from './ports.ts';
+import { type ExpiredRange, parseRetention } from './retention.ts';
 import { type BoundFrom, parseBinding } from './settings.ts';
+import { extendEdge, type Tile, type TileEdge } from './tiles.ts';
 import { appendLeaf, emptyFrontier, type Frontier, frontierRoot } from './tree.ts';
 
 /** One tree as the ledger holds it while it runs. */
@@ -19,6 +21,8 @@ export interface LiveTree {
   readonly key: StreamKey;
   readonly origin: string;
   readonly frontier: Frontier;
+  /** Its last, unfilled tiles; full ones go to the store with the next heartbeat. */
+  readonly edge: TileEdge;
   /** Size at the last heartbeat that named it. */
   pinnedSize: number;
   /** An ended stream (a file read to its end) is pinned once more and then never listed. */
@@ -30,7 +34,10 @@ export interface LiveTree {
 /** What the meta-log says so far. */
 export interface MetaState {
   readonly frontier: Frontier;
+  readonly edge: TileEdge;
   readonly bindings: Map<string, BoundFrom>;
+  /** What was lawfully dropped, by tree. */
+  readonly expired: Map<string, ExpiredRange[]>;
   /** Size pinned last, by origin. */
   readonly pins: Map<string, number>;
   /** Last value of `rules`, `config`, `catalog`, … in a heartbeat. */
@@ -76,10 +83,14 @@ export async function rebuildMeta(
   store: LedgerStore,
   logId: string,
   signed: ReadonlyMap<string, Remembered>,
+  tiles: TileQueue,
 ): Promise<MetaState & { readonly contradicts: boolean }> {
+  const full = tiles.of(metaTree, await store.fullTiles(metaTree));
   const state: MetaState = {
     frontier: emptyFrontier(),
+    edge: [],
     bindings: new Map(),
+    expired: new Map(),
     pins: new Map(),
     facts: new Map(),
     last: undefined,
@@ -89,7 +100,9 @@ export async function rebuildMeta(
   for await (const page of store.metaLeaves(0)) {
     for (const leaf of page) {
       isInOrder &&= leaf.index === state.frontier.size;
-      appendLeaf(state.frontier, leafHashOfText(leaf.text));
+      const hash = leafHashOfText(leaf.text);
+      appendLeaf(state.frontier, hash);
+      extendEdge(state.edge, hash, BigInt(leaf.index), full);
       check.see(state.frontier);
       noteMeta(state, leaf.text);
     }
@@ -104,6 +117,8 @@ export function noteMeta(state: MetaState, text: Buffer): void {
   state.last = leaf;
   const binding = parseBinding(leaf);
   if (binding !== undefined) state.bindings.set(binding.tree, binding);
+  const range = parseRetention(leaf);
+  if (range !== undefined) state.expired.set(range.tree, [...(state.expired.get(range.tree) ?? []), range]);
   if (leaf.kind !== 'heartbeat' && leaf.kind !== 'stop') return;
   for (const [name, value] of leaf.lines) {
     const [origin, size] = value.split(' ');
@@ -118,14 +133,17 @@ export async function rebuildTrees(
   logId: string,
   signed: ReadonlyMap<string, Remembered>,
   meta: MetaState,
+  tiles: TileQueue,
 ): Promise<Map<string, LiveTree>> {
   const trees = new Map<string, LiveTree>();
-  for (const key of await store.trees()) {
+  for (const key of await treesOf(store, logId, signed, meta)) {
     const tree = newTree(logId, key);
     const check = continuation(signed.get(tree.origin));
-    for await (const page of store.leaves(key)) {
-      for (const leaf of page) {
+    const full = tiles.of(key, await store.fullTiles(key));
+    for await (const page of store.leaves(key, meta.expired.get(streamKeyText(key)) ?? [])) {
+      for (const { offset, leaf } of page) {
         appendLeaf(tree.frontier, leaf);
+        extendEdge(tree.edge, leaf, offset, full);
         check.see(tree.frontier);
       }
     }
@@ -147,12 +165,36 @@ export async function rebuildTrees(
   return trees;
 }
 
+/** Trees that have records, and those whose records were all lawfully dropped. */
+async function treesOf(
+  store: LedgerStore,
+  logId: string,
+  signed: ReadonlyMap<string, Remembered>,
+  { expired }: MetaState,
+): Promise<readonly StreamKey[]> {
+  const stored = await store.trees();
+  const known = new Set(stored.map(streamKeyText));
+  const dropped = [...signed.keys()].flatMap((origin) => {
+    const key = parseStreamOrigin(origin);
+    const isDropped = key?.logId === logId && expired.has(streamKeyText(key));
+    return isDropped && !known.has(streamKeyText(key)) ? [key] : [];
+  });
+  return [...stored, ...dropped];
+}
+
+/** Full tiles on their way to the store. */
+export interface TileQueue {
+  /** Where the full tiles of one tree go; those in `stored` are there already. */
+  of(key: StreamKey, stored: ReadonlySet<string>): (tile: Tile) => void;
+}
+
 export function newTree(logId: string, { stream, partition, epoch }: StreamKey): LiveTree {
   const key = { stream, partition, epoch };
   return {
     key,
     origin: streamOrigin(logId, key),
     frontier: emptyFrontier(),
+    edge: [],
     pinnedSize: 0,
     isEnded: false,
     isBroken: false,

@@ -75,25 +75,6 @@ export function inclusionRanges(index: number, size: number): LeafRange[] {
   return up.reverse();
 }
 
-/** The roots of `ranges`, from one pass over the leaves in order: memory is that of the proof. */
-export async function rangeRoots(
-  leaves: AsyncIterable<Buffer> | Iterable<Buffer>,
-  ranges: readonly LeafRange[],
-): Promise<Buffer[]> {
-  const frontiers = ranges.map(emptyFrontier);
-  const last = Math.max(0, ...ranges.map((r) => r.to));
-  let index = 0;
-  for await (const leaf of leaves) {
-    if (index >= last) break;
-    for (const [i, range] of ranges.entries()) {
-      if (index >= range.from && index < range.to) appendLeaf(frontiers[i] as Frontier, leaf);
-    }
-    index += 1;
-  }
-  if (index < last) throw new RangeError(`only ${index} leaves of ${last}`);
-  return frontiers.map(frontierRoot);
-}
-
 /** RFC 9162 section 2.1.3.2: the root that `leaf` at `index` and this path lead to; undefined = no such path. */
 export function rootFromInclusion(
   leaf: Buffer,

@@ -219,18 +219,6 @@ const comparisons: readonly (readonly [EventDifference['kind'], string])[] = [
   ],
 ];
 
-/** Index of a record's leaf in its tree: how many records stand before it. */
-export async function leafIndex(
-  engine: Engine,
-  at: StreamKey & { readonly offset: bigint },
-): Promise<number> {
-  const rows = await engine.rows(
-    `SELECT count() AS n FROM kw.records WHERE ${ofTree} AND offset < {offset:UInt64}`,
-    { ...treeParams(at), offset: at.offset.toString() },
-  );
-  return Number(rows[0]?.n ?? 0);
-}
-
 /** True when the part has a row in `events` or `set_aside`. */
 export async function hasDerivedRow(
   engine: Engine,

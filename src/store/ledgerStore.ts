@@ -2,6 +2,7 @@ import type { StreamKey } from '../core/record.ts';
 import type { Engine } from './client.ts';
 import { type Column, millis, text, u64 } from './columns.ts';
 import { storedPositions } from './positions.ts';
+import { fullTiles, readTiles, type TileRow, tileColumns } from './tileStore.ts';
 import { writeRows } from './writer.ts';
 
 /** Leaves of one page: 64 bytes each as JSON, so a page is 4 MB. */
@@ -42,7 +43,11 @@ export const checkpointColumns: readonly Column<SignedCheckpointRow>[] = [
 export function openLedgerStore(engine: Engine) {
   return {
     trees: (): Promise<readonly StreamKey[]> => storedPositions(engine),
-    leaves: (key: StreamKey) => leavesOf(engine, key),
+    leaves: (key: StreamKey, expired: readonly Expired[]) => leavesWithExpired(engine, key, expired),
+    fullTiles: (key: StreamKey) => fullTiles(engine, key),
+    readTiles: (key: StreamKey, at: readonly { readonly level: number; readonly index: number }[]) =>
+      readTiles(engine, key, at),
+    appendTiles: (rows: readonly TileRow[]) => writeRows(engine, 'kw.tiles', tileColumns, rows),
     metaLeaves: (from: number) => metaLeavesFrom(engine, from),
     appendMeta: (rows: readonly MetaLeafRow[]) => writeRows(engine, 'kw.meta', metaColumns, rows),
     saveCheckpoints: (rows: readonly SignedCheckpointRow[]) =>
@@ -51,21 +56,84 @@ export function openLedgerStore(engine: Engine) {
   };
 }
 
-/** Leaf hashes above `from` in offset order. WITH TIES: rows of one offset are never divided between two pages. */
+interface Expired {
+  readonly from: number;
+  readonly count: number;
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/**
+ * The leaves of a tree in order, those of lawfully dropped records from the tiles. Records of a range that are
+ * still there, wholly or in part, are taken as they are: a crash may stand between the leaf and the drop.
+ */
+async function* leavesWithExpired(
+  engine: Engine,
+  key: StreamKey,
+  expired: readonly Expired[],
+): AsyncGenerator<readonly LeafAt[]> {
+  let after = -1n;
+  for (const range of [...expired].sort((a, b) => a.from - b.from)) {
+    yield* leavesOf(engine, key, after, range.first - 1n);
+    after = range.first - 1n;
+    if (await hasRecords(engine, key, range)) continue;
+    for (let at = range.from; at < range.from + range.count; ) {
+      const index = Math.floor(at / 256);
+      const hashes =
+        (await readTiles(engine, key, [{ level: 0, index }])).get(`0/${index}`) ?? Buffer.alloc(0);
+      const end = Math.min(hashes.length / 32, range.from + range.count - index * 256);
+      const leaves: LeafAt[] = [];
+      for (let i = at % 256; i < end; i += 1) {
+        leaves.push({ offset: range.last, leaf: hashes.subarray(i * 32, i * 32 + 32) });
+      }
+      // Tiles that are gone leave the tree too short: it then contradicts what was signed.
+      if (leaves.length === 0) break;
+      yield leaves;
+      at += leaves.length;
+    }
+    after = range.last;
+  }
+  yield* leavesOf(engine, key, after);
+}
+
+async function hasRecords(engine: Engine, key: StreamKey, { first, last }: Expired): Promise<boolean> {
+  const [row] = await engine.rows(
+    'SELECT count() AS n FROM (SELECT 1 FROM kw.records WHERE stream = {stream:String} AND partition = {partition:UInt32} ' +
+      'AND epoch = {epoch:UInt32} AND offset BETWEEN {first:UInt64} AND {last:UInt64} LIMIT 1)',
+    { stream: key.stream, partition: key.partition, epoch: key.epoch, first: `${first}`, last: `${last}` },
+  );
+  return Number(row?.n) > 0;
+}
+
+export interface LeafAt {
+  readonly offset: bigint;
+  readonly leaf: Buffer;
+}
+
+/** Leaf hashes in offset order, above `from` and up to `to`. WITH TIES: rows of one offset are never divided between two pages. */
 export async function* leavesOf(
   engine: Engine,
   key: StreamKey,
   from = -1n,
-): AsyncGenerator<readonly Buffer[]> {
+  to = (1n << 64n) - 1n,
+): AsyncGenerator<readonly LeafAt[]> {
   let after = from.toString();
   for (;;) {
     const rows = await engine.rows(
       'SELECT toString(offset) AS o, base64Encode(leaf) AS l FROM kw.records ' +
-        'WHERE stream = {stream:String} AND partition = {partition:UInt32} AND epoch = {epoch:UInt32} AND toInt128(offset) > {after:Int128} ' +
+        'WHERE stream = {stream:String} AND partition = {partition:UInt32} AND epoch = {epoch:UInt32} AND toInt128(offset) > {after:Int128} AND toInt128(offset) <= {to:Int128} ' +
         'ORDER BY offset LIMIT {limit:UInt32} WITH TIES',
-      { stream: key.stream, partition: key.partition, epoch: key.epoch, after, limit: leavesPerPage },
+      {
+        stream: key.stream,
+        partition: key.partition,
+        epoch: key.epoch,
+        after,
+        to: `${to}`,
+        limit: leavesPerPage,
+      },
     );
-    if (rows.length > 0) yield rows.map((r) => Buffer.from(String(r.l), 'base64'));
+    if (rows.length > 0)
+      yield rows.map((r) => ({ offset: BigInt(String(r.o)), leaf: Buffer.from(String(r.l), 'base64') }));
     if (rows.length < leavesPerPage) return;
     after = String(rows.at(-1)?.o);
   }
@@ -76,21 +144,56 @@ export async function* metaLeavesFrom(engine: Engine, from: number): AsyncGenera
   let next = from;
   for (;;) {
     const rows = await engine.rows(
-      'SELECT toUInt64(`index`) AS i, kind, base64Encode(text) AS t, toUnixTimestamp64Milli(made_at) AS ms FROM kw.meta ' +
-        'WHERE `index` >= {from:UInt64} ORDER BY `index`, made_at LIMIT {limit:UInt32} WITH TIES',
+      `${metaSelect} WHERE \`index\` >= {from:UInt64} ORDER BY \`index\`, made_at LIMIT {limit:UInt32} WITH TIES`,
       { from: next, limit: metaPerPage },
     );
     if (rows.length > 0) {
-      yield rows.map((r) => ({
-        index: Number(r.i),
-        kind: String(r.kind),
-        text: Buffer.from(String(r.t), 'base64'),
-        made_at: Number(r.ms),
-      }));
+      yield rows.map(metaRow);
     }
     if (rows.length < metaPerPage) return;
     next = Number(rows.at(-1)?.i) + 1;
   }
+}
+
+/** Meta leaves of one kind, in order: few, whatever the age of the log, but for heartbeats. */
+export async function metaLeavesOfKind(engine: Engine, kind: string): Promise<readonly MetaLeafRow[]> {
+  return (await engine.rows(`${metaSelect} WHERE kind = {kind:String} ORDER BY \`index\``, { kind })).map(
+    metaRow,
+  );
+}
+
+/** A heartbeat's leaves are written within this time, before its checkpoints are signed. */
+const heartbeatWritingMs = 600_000;
+
+/** Heartbeat and stop leaves that hold this text, of those written for a checkpoint made at `madeAt`; in order. */
+export async function metaLeavesListing(
+  engine: Engine,
+  text: string,
+  madeAt: number,
+): Promise<readonly MetaLeafRow[]> {
+  const rows = await engine.rows(
+    `${metaSelect} PREWHERE made_at BETWEEN fromUnixTimestamp64Milli({from:Int64}) AND fromUnixTimestamp64Milli({to:Int64}) ` +
+      "WHERE kind IN ('heartbeat', 'stop') AND position(text, {text:String}) > 0 ORDER BY `index`",
+    { text, from: madeAt, to: madeAt + heartbeatWritingMs },
+  );
+  return rows.map(metaRow);
+}
+
+/**
+ * The newest signed checkpoint of a tree that covers more than `above` leaves; one with cosignatures is preferred
+ * to a newer one without. Undefined = none.
+ */
+export async function newestCheckpoint(
+  engine: Engine,
+  origin: string,
+  above = -1,
+): Promise<SignedCheckpointRow | undefined> {
+  const rows = await engine.rows(
+    `${checkpointSelect} WHERE origin = {origin:String} AND toInt64(size) > {above:Int64} ` +
+      "ORDER BY countSubstrings(note, '\\n— ') DESC, size DESC, made_at DESC LIMIT 1",
+    { origin, above },
+  );
+  return rows.map(checkpointRow)[0];
 }
 
 async function lastCheckpoints(engine: Engine): Promise<SignedCheckpointRow[]> {
@@ -114,6 +217,18 @@ export async function* checkpointPages(engine: Engine): AsyncGenerator<readonly 
     if (last === undefined || page.length < metaPerPage) return;
     after = { origin: last.origin, size: last.size };
   }
+}
+
+const metaSelect =
+  'SELECT toUInt64(`index`) AS i, kind, base64Encode(text) AS t, toUnixTimestamp64Milli(made_at) AS ms FROM kw.meta';
+
+function metaRow(row: Record<string, unknown>): MetaLeafRow {
+  return {
+    index: Number(row.i),
+    kind: String(row.kind),
+    text: Buffer.from(String(row.t), 'base64'),
+    made_at: Number(row.ms),
+  };
 }
 
 const checkpointSelect =

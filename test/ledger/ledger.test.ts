@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/core/clock.ts';
 import type { StreamKey } from '../../src/core/record.ts';
-import { readAnchor } from '../../src/ledger/anchor.ts';
+import { readAnchor } from '../../src/ledger/anchors/file.ts';
 import { metaOrigin, parseCheckpoint, streamOrigin } from '../../src/ledger/checkpoint.ts';
 import { openKeys, readIdentity } from '../../src/ledger/keys.ts';
 import { leafHashOfText } from '../../src/ledger/leaf.ts';
@@ -12,6 +12,7 @@ import { Ledger } from '../../src/ledger/ledger.ts';
 import { metaBytesMax, parseMeta } from '../../src/ledger/meta.ts';
 import { noteVerifier, openNote } from '../../src/ledger/note.ts';
 import type { CheckpointRow, LedgerStore, MetaRow } from '../../src/ledger/ports.ts';
+import { type Tile, tileName } from '../../src/ledger/tiles.ts';
 import { appendLeaf, emptyFrontier, frontierRoot } from '../../src/ledger/tree.ts';
 
 const key: StreamKey = { stream: 'main.audit', partition: 0, epoch: 0 };
@@ -27,10 +28,15 @@ const binding = {
   settings: { store: 'main', kv2: ['secret'] },
 } as const;
 
-/** The store as two arrays: what is lost on the way is decided by the test. */
+/** Leaves where the n-th record has the offset n. */
+const at = (leaves: readonly Buffer[], first = 0) =>
+  leaves.map((l, i) => ({ offset: BigInt(first + i), leaf: l }));
+
+/** The store as arrays: what is lost on the way is decided by the test. */
 function memoryStore() {
   const state = {
     leaves: [] as Buffer[],
+    tiles: [] as (StreamKey & Tile)[],
     meta: [] as MetaRow[],
     checkpoints: [] as CheckpointRow[],
     failNext: undefined as 'before' | 'after' | undefined,
@@ -38,7 +44,20 @@ function memoryStore() {
   const store: LedgerStore = {
     trees: async () => (state.leaves.length > 0 ? [key] : []),
     async *leaves() {
-      yield state.leaves;
+      yield at(state.leaves);
+    },
+    fullTiles: async () => new Set(),
+    async readTiles(tree, wanted) {
+      const rows = state.tiles.filter((t) => t.stream === tree.stream);
+      return new Map(
+        wanted.map((w) => [
+          tileName(w),
+          rows.find((r) => tileName(r) === tileName(w))?.hashes ?? Buffer.alloc(0),
+        ]),
+      );
+    },
+    async appendTiles(rows) {
+      state.tiles.push(...rows);
     },
     async *metaLeaves(from) {
       yield state.meta.filter((m) => m.index >= from);
@@ -86,7 +105,7 @@ describe('the ledger', () => {
     await ledger.start();
     await ledger.bind(key, binding);
     state.leaves.push(leaf(0), leaf(1), leaf(2));
-    ledger.extend(key, state.leaves);
+    ledger.extend(key, at(state.leaves));
     const atStart = state.checkpoints.splice(0);
     expect(atStart.map((c) => [c.origin, c.size])).toEqual([[metaOrigin(ledger.logId), 1]]);
     time += 10_000;
@@ -120,7 +139,7 @@ describe('the ledger', () => {
     const { state, store } = memoryStore();
     const ledger = await open(store);
     state.leaves.push(leaf(0));
-    ledger.extend(key, state.leaves);
+    ledger.extend(key, at(state.leaves));
     const listed = async () => {
       time += 10_000;
       await ledger.heartbeat();
@@ -139,7 +158,7 @@ describe('the ledger', () => {
   it('splits a heartbeat above 2 KiB into leaves that each stand alone', async () => {
     const { state, store } = memoryStore();
     const ledger = await open(store);
-    for (let p = 0; p < 60; p += 1) ledger.extend({ ...key, partition: p }, [leaf(p)]);
+    for (let p = 0; p < 60; p += 1) ledger.extend({ ...key, partition: p }, at([leaf(p)]));
     await ledger.heartbeat();
     expect(state.meta.length).toBeGreaterThan(2);
     for (const m of state.meta) expect(m.text.length).toBeLessThanOrEqual(metaBytesMax);
@@ -154,7 +173,7 @@ describe('the ledger', () => {
     await first.start();
     await first.bind(key, binding);
     state.leaves.push(leaf(0));
-    first.extend(key, state.leaves);
+    first.extend(key, at(state.leaves));
     await first.stop();
     const second = await open(store);
     expect([second.size(key), second.root(key)]).toEqual([1, rootOf(state.leaves)]);
@@ -189,7 +208,7 @@ describe('the ledger', () => {
     const { state, store } = memoryStore();
     const ledger = await open(store);
     state.leaves.push(leaf(0), leaf(1));
-    ledger.extend(key, state.leaves);
+    ledger.extend(key, at(state.leaves));
     await ledger.stop();
     state.leaves.pop();
     state.checkpoints.length = 0; // the local copies are gone too: the anchor remembers
@@ -197,7 +216,7 @@ describe('the ledger', () => {
     expect(cut.broken()).toEqual([key]);
     const before = state.checkpoints.length;
     state.leaves.push(leaf(9), leaf(10));
-    cut.extend(key, [leaf(9), leaf(10)]);
+    cut.extend(key, at([leaf(9), leaf(10)]));
     await cut.stop();
     expect(state.checkpoints.slice(before).map((c) => c.origin)).toEqual([metaOrigin(cut.logId)]);
     state.meta.pop();
@@ -208,7 +227,7 @@ describe('the ledger', () => {
     const { state, store } = memoryStore();
     const ledger = await open(store);
     state.leaves.push(leaf(0), leaf(1));
-    ledger.extend(key, state.leaves);
+    ledger.extend(key, at(state.leaves));
     await ledger.stop();
     state.leaves[1] = leaf(9);
     const signed = state.checkpoints.find((c) => c.origin === streamOrigin(ledger.logId, key));
@@ -223,7 +242,7 @@ describe('the ledger', () => {
     const { state, store } = memoryStore();
     const ledger = await open(store);
     state.leaves.push(leaf(0));
-    ledger.extend(key, state.leaves);
+    ledger.extend(key, at(state.leaves));
     await ledger.stop();
     state.leaves.push(leaf(1));
     const longer = await open(store);

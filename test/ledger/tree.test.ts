@@ -2,11 +2,18 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  extendEdge,
+  rangeRootsFromTiles,
+  type Tile,
+  type TileEdge,
+  type TileReader,
+  tileName,
+} from '../../src/ledger/tiles.ts';
+import {
   appendLeaf,
   emptyFrontier,
   frontierRoot,
   inclusionRanges,
-  rangeRoots,
   rootFromInclusion,
 } from '../../src/ledger/tree.ts';
 
@@ -32,6 +39,20 @@ function path(m: number, d: Buffer[]): Buffer[] {
     ? [...path(m, d.slice(0, k)), mth(d.slice(k))]
     : [...path(m - k, d.slice(k)), mth(d.slice(0, k))];
 }
+/** Tiles of a tree, its unfilled ones too: every hash by the recursive definition. */
+const tilesOf =
+  (leaves: readonly Buffer[]): TileReader =>
+  async (wanted) =>
+    new Map(
+      wanted.map(({ level, index }) => {
+        const span = 256 ** level;
+        const hashes: Buffer[] = [];
+        for (let i = index * 256; i < index * 256 + 256 && (i + 1) * span <= leaves.length; i += 1) {
+          hashes.push(mth(leaves.slice(i * span, (i + 1) * span)));
+        }
+        return [tileName({ level, index }), Buffer.concat(hashes)];
+      }),
+    );
 const leavesOf = (n: number) => Array.from({ length: n }, (_, i) => leafOf(Buffer.from(`leaf ${i}`)));
 const size = fc.integer({ min: 1, max: 300 });
 
@@ -81,7 +102,7 @@ describe('the tree is that of RFC 6962', () => {
       fc.asyncProperty(size, fc.nat(), async (n, pick) => {
         const leaves = leavesOf(n);
         const index = pick % n;
-        const proof = await rangeRoots(leaves, inclusionRanges(index, n));
+        const proof = await rangeRootsFromTiles(tilesOf(leaves), inclusionRanges(index, n));
         expect(proof).toEqual(path(index, leaves));
         const leaf = leaves[index] as Buffer;
         const root = mth(leaves);
@@ -96,6 +117,27 @@ describe('the tree is that of RFC 6962', () => {
   });
 
   it('refuses to prove from fewer leaves than the tree has', async () => {
-    await expect(rangeRoots(leavesOf(6), inclusionRanges(0, 7))).rejects.toThrow(RangeError);
+    await expect(rangeRootsFromTiles(tilesOf(leavesOf(6)), inclusionRanges(0, 7))).rejects.toThrow(
+      RangeError,
+    );
+  });
+});
+
+describe('tiles', () => {
+  it('are those of the specification’s example: a tree of 70,000 leaves', () => {
+    const edge: TileEdge = [];
+    const full: Tile[] = [];
+    const leaves = leavesOf(70_000);
+    for (const [i, leaf] of leaves.entries()) extendEdge(edge, leaf, BigInt(i * 3), (t) => full.push(t));
+    const ofLevel = (level: number) => full.filter((t) => t.level === level);
+    expect([ofLevel(0).length, ofLevel(1).length, ofLevel(2).length]).toEqual([273, 1, 0]);
+    expect(edge.map((e) => e.hashes.length)).toEqual([112, 17, 1]);
+    const [third, upper] = [ofLevel(0)[2], ofLevel(1)[0]];
+    expect(third?.hashes.equals(Buffer.concat(leaves.slice(512, 768)))).toBe(true);
+    expect(third?.root.equals(mth(leaves.slice(512, 768)))).toBe(true);
+    expect(third?.last).toBe(767n * 3n);
+    expect(upper?.hashes.subarray(64, 96).equals(mth(leaves.slice(512, 768)))).toBe(true);
+    expect(upper?.root.equals(mth(leaves.slice(0, 65_536)))).toBe(true);
+    expect(upper?.last).toBe(65_535n * 3n);
   });
 });

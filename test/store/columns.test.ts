@@ -15,6 +15,7 @@ import {
   setAsideColumns,
   streamColumns,
 } from '../../src/store/tables.ts';
+import { tileColumns } from '../../src/store/tileStore.ts';
 import { openTestStore, storedEvent, type TestStore } from './support.ts';
 
 let store: TestStore;
@@ -36,6 +37,7 @@ const written: Readonly<Record<string, readonly Column<never>[]>> = {
   alerts: alertColumns,
   alert_acts: actColumns,
   deliveries: deliveryColumns,
+  tiles: tileColumns,
 };
 
 async function described(table: string): Promise<string[]> {

@@ -1,14 +1,22 @@
 import { KeywitnessError } from '../../core/errors.ts';
-import { type EventRef, eventRefText, type KwRecord, streamKeyText } from '../../core/record.ts';
-import { hasDerivedRow, leafIndex } from '../../store/auditRows.ts';
+import {
+  type EventRef,
+  eventRefText,
+  type KwRecord,
+  metaTree,
+  type StreamKey,
+  streamKeyText,
+} from '../../core/record.ts';
+import { hasDerivedRow } from '../../store/auditRows.ts';
 import type { Engine } from '../../store/client.ts';
 import {
-  leavesOf,
-  metaLeavesFrom,
-  openLedgerStore,
+  metaLeavesListing,
+  metaLeavesOfKind,
+  newestCheckpoint as newestOf,
   type SignedCheckpointRow,
 } from '../../store/ledgerStore.ts';
 import { recordAt } from '../../store/positions.ts';
+import { leavesBefore, readTiles } from '../../store/tileStore.ts';
 import { isSignedCheckpoint, metaOrigin, streamOrigin } from '../checkpoint.ts';
 import type { LogIdentity } from '../keys.ts';
 import { leafHashOfText, leafText, type Transport } from '../leaf.ts';
@@ -16,7 +24,8 @@ import { parseMeta } from '../meta.ts';
 import { noteVerifier } from '../note.ts';
 import { formatProof } from '../proof.ts';
 import { parseBinding } from '../settings.ts';
-import { inclusionRanges, rangeRoots, rootFromInclusion } from '../tree.ts';
+import { rangeRootsFromTiles } from '../tiles.ts';
+import { inclusionRanges, rootFromInclusion } from '../tree.ts';
 import { transportOf } from './tree.ts';
 
 /** A proof folder: names and contents (docs/ledger.md, "The proof folder"). */
@@ -32,11 +41,11 @@ export async function proveEvent(engine: Engine, identity: LogIdentity, ref: Eve
     throw new KeywitnessError('KW_EVENT_UNKNOWN', `${eventRefText(ref)} names no event.`);
   }
   const origin = streamOrigin(identity.logId, ref);
-  const newest = new Map((await openLedgerStore(engine).lastCheckpoints()).map((c) => [c.origin, c]));
-  const checkpoint = newest.get(origin);
-  const meta = newest.get(metaOrigin(identity.logId));
-  const index = await leafIndex(engine, ref);
-  if (checkpoint === undefined || meta === undefined || index >= checkpoint.size) {
+  const index = await leavesBefore(engine, ref, ref.offset);
+  const checkpoint = await newestOf(engine, origin, index);
+  const pinned = checkpoint && (await findPin(engine, checkpoint));
+  const meta = pinned && (await newestOf(engine, metaOrigin(identity.logId), pinned.index));
+  if (checkpoint === undefined || pinned === undefined || meta === undefined) {
     throw new KeywitnessError(
       'KW_EVENT_UNKNOWN',
       `${eventRefText(ref)} is stored and not signed yet: the next heartbeat or orderly end signs it. Run this again then.`,
@@ -44,15 +53,10 @@ export async function proveEvent(engine: Engine, identity: LogIdentity, ref: Eve
   }
   for (const c of [checkpoint, meta])
     if (!isSignedCheckpoint(c.note, c, identity.publicKey)) broken(c.origin);
-  const pinned = await findPin(engine, ref, checkpoint);
-  const text = leafText(stored.record, pinned.transport ?? transportOf(stored, []));
-  const event = await proofOf(leafPages(leavesOf(engine, ref)), { text, index, checkpoint });
-  const metaText = pinned.text;
-  const metaProof = await proofOf(metaHashes(engine), {
-    text: metaText,
-    index: pinned.index,
-    checkpoint: meta,
-  });
+  const transport = (await boundTransport(engine, ref)) ?? transportOf(stored, []);
+  const text = leafText(stored.record, transport);
+  const event = await proofOf(engine, ref, { text, index, checkpoint });
+  const heartbeat = await proofOf(engine, metaTree, { ...pinned, checkpoint: meta });
   const keys = [origin, meta.origin]
     .map((name) => `${noteVerifier(name, identity.publicKey).vkey}\n`)
     .join('');
@@ -60,14 +64,14 @@ export async function proveEvent(engine: Engine, identity: LogIdentity, ref: Eve
     ['event.raw', rawBytes(stored.record)],
     ['keys.txt', Buffer.from(keys)],
     ['event.tlog-proof', Buffer.from(event)],
-    ['meta.tlog-proof', Buffer.from(metaProof)],
+    ['meta.tlog-proof', Buffer.from(heartbeat)],
   ]);
 }
 
 /** The newest signed checkpoint of the meta-log; undefined before the first. @throws KW_LEDGER_BROKEN */
 export async function newestCheckpoint(engine: Engine, identity: LogIdentity): Promise<string | undefined> {
   const origin = metaOrigin(identity.logId);
-  const newest = (await openLedgerStore(engine).lastCheckpoints()).find((c) => c.origin === origin);
+  const newest = await newestOf(engine, origin);
   if (newest !== undefined && !isSignedCheckpoint(newest.note, newest, identity.publicKey)) broken(origin);
   return newest?.note;
 }
@@ -78,10 +82,11 @@ interface Proved {
   readonly checkpoint: SignedCheckpointRow;
 }
 
-async function proofOf(leaves: AsyncIterable<Buffer>, proved: Proved): Promise<string> {
+async function proofOf(engine: Engine, key: StreamKey, proved: Proved): Promise<string> {
   const { text, index, checkpoint } = proved;
-  const path = await rangeRoots(leaves, inclusionRanges(index, checkpoint.size)).catch((cause: unknown) =>
-    broken(checkpoint.origin, cause),
+  const read = (at: Parameters<typeof readTiles>[2]) => readTiles(engine, key, at);
+  const path = await rangeRootsFromTiles(read, inclusionRanges(index, checkpoint.size)).catch(
+    (cause: unknown) => broken(checkpoint.origin, cause),
   );
   const root = rootFromInclusion(leafHashOfText(text), index, checkpoint.size, path);
   if (root === undefined || !root.equals(checkpoint.root)) return broken(checkpoint.origin);
@@ -96,37 +101,26 @@ function broken(origin: string, cause?: unknown): never {
   );
 }
 
-interface Pinned {
-  readonly index: number;
-  readonly text: Buffer;
-  readonly transport: Transport | undefined;
+/** The newest heartbeat leaf with the line that pins this very checkpoint; undefined when there is none. */
+async function findPin(
+  engine: Engine,
+  { origin, size, root, made_at }: SignedCheckpointRow,
+): Promise<{ readonly index: number; readonly text: Buffer } | undefined> {
+  const listed = `${origin} ${size} ${root.toString('base64')}`;
+  const leaves = await metaLeavesListing(engine, `\nstream ${listed}\n`, made_at);
+  return leaves.findLast(({ text }) =>
+    parseMeta(text)?.lines.some(([n, v]) => n === 'stream' && v === listed),
+  );
 }
 
-/** The heartbeat leaf with the line that pins this very checkpoint. */
-async function findPin(engine: Engine, ref: EventRef, checkpoint: SignedCheckpointRow): Promise<Pinned> {
-  const wanted = `${checkpoint.origin} ${checkpoint.size} ${checkpoint.root.toString('base64')}`;
-  let transport: Transport | undefined;
-  let found: { index: number; text: Buffer } | undefined;
-  for await (const page of metaLeavesFrom(engine, 0)) {
-    for (const { index, text } of page) {
-      const leaf = parseMeta(text);
-      if (leaf === undefined) continue;
-      const binding = parseBinding(leaf);
-      if (binding?.tree === streamKeyText(ref)) transport = binding.transport;
-      if (leaf.lines.some(([name, value]) => name === 'stream' && value === wanted)) found = { index, text };
-    }
-  }
-  return found === undefined ? broken(checkpoint.origin) : { ...found, transport };
-}
-
-async function* leafPages(pages: AsyncIterable<readonly Buffer[]>): AsyncGenerator<Buffer> {
-  for await (const page of pages) yield* page;
-}
-
-async function* metaHashes(engine: Engine): AsyncGenerator<Buffer> {
-  for await (const page of metaLeavesFrom(engine, 0)) {
-    for (const { text } of page) yield leafHashOfText(text);
-  }
+/** How the tree's records arrived, as its newest `settings` leaf says. */
+async function boundTransport(engine: Engine, ref: EventRef): Promise<Transport | undefined> {
+  const bindings = (await metaLeavesOfKind(engine, 'settings')).flatMap(({ text }) => {
+    const leaf = parseMeta(text);
+    const binding = leaf && parseBinding(leaf);
+    return binding?.tree === streamKeyText(ref) ? [binding] : [];
+  });
+  return bindings.at(-1)?.transport;
 }
 
 function rawBytes(record: KwRecord): Buffer {

@@ -1,7 +1,7 @@
 import { streamKeyText } from '../../core/record.ts';
 import type { Engine } from '../../store/client.ts';
 import { checkpointPages } from '../../store/ledgerStore.ts';
-import { readAnchor } from '../anchor.ts';
+import { readAnchor } from '../anchors/file.ts';
 import { type Checkpoint, parseCheckpoint, parseStreamOrigin } from '../checkpoint.ts';
 import type { LogIdentity } from '../keys.ts';
 import { type NoteVerifier, noteVerifier, openNote } from '../note.ts';

@@ -1,8 +1,8 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { type Checkpoint, checkpointText, parseCheckpoint } from './checkpoint.ts';
-import { splitNote, strictBase64 } from './note.ts';
+import { type Checkpoint, checkpointText, parseCheckpoint } from '../checkpoint.ts';
+import { splitNote, strictBase64 } from '../note.ts';
 
 /**
  * The anchor: an append-only file outside the data directory that remembers every signed checkpoint, so that
