@@ -1,15 +1,13 @@
 import { type App, openApp } from '../app.ts';
-import type { Config, StreamConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
-import { KeywitnessError } from '../core/errors.ts';
 import type { Alert } from '../core/signal.ts';
 import { createOwnerLookup } from '../enrich/objects.ts';
 import { httpIntake } from '../intake/http.ts';
 import type { Intake } from '../intake/intake.ts';
 import { startKafka } from '../intake/kafka.ts';
 import { listen, readPem } from '../intake/listen.ts';
-import { loadSources, type SourceRegistry, sourceNamed } from '../sources/registry.ts';
-import { defaultStreamSettings } from '../sources/source.ts';
+import { loadSources, type SourceRegistry } from '../sources/registry.ts';
 import type { Engine } from '../store/client.ts';
 import * as events from '../telemetry/serviceEvents.ts';
 import { statusRoutes } from '../telemetry/status.ts';
@@ -17,7 +15,8 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import { every } from './every.ts';
 import { createLiveAlerting, type LiveAlerting } from './liveAlerting.ts';
 import { createLiveDetection, type LiveDetection } from './liveDetection.ts';
-import type { StreamReading, StreamTrouble } from './sink.ts';
+import type { StreamTrouble } from './sink.ts';
+import { readingOf } from './streamReading.ts';
 
 export interface ServiceOptions {
   readonly config: Config;
@@ -164,23 +163,6 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** How a live stream is read: as its topic or HTTP stream is configured. */
-function readingOf(config: Config, sources: SourceRegistry, stream: string): StreamReading {
-  const topic = config.kafka?.topics.find((t) => `${config.cluster}.${t.name}` === stream);
-  if (topic !== undefined) return { transport: 'kafka', ...sourceOf(topic, sources) };
-  const http = config.http?.streams.find((s) => s.name === stream);
-  if (http !== undefined) return { transport: 'http', ...sourceOf(http, sources) };
-  throw new KeywitnessError('KW_CONFIG', `No topic or HTTP stream of the configuration is ${stream}.`);
-}
-
-function sourceOf(
-  { source, settings }: StreamConfig,
-  sources: SourceRegistry,
-): Pick<StreamReading, 'source' | 'settings'> {
-  const name = source === undefined ? '' : sourceNamed(sources, source).name;
-  return { source: name, settings: { ...defaultStreamSettings, ...settings } };
-}
-
 function kafkaOptions(
   cluster: string,
   kafka: NonNullable<Config['kafka']>,
@@ -190,7 +172,7 @@ function kafkaOptions(
   return {
     cluster,
     brokers: kafka.brokers,
-    topics: kafka.topics.map((t) => t.name),
+    topics: { names: kafka.topics.map((t) => t.name), patterns: kafka.patterns.map((p) => p.pattern) },
     group: kafka.groupId,
     ...(tls === undefined ? {} : { tls }),
     ...(sasl === undefined ? {} : { sasl }),

@@ -12,7 +12,13 @@ import {
   parsePositioned,
   schemaDiagnostics,
 } from './diagnostics.ts';
-import type { ConfigDocument, ListenDocument, StreamDocument } from './document.ts';
+import type {
+  ConfigDocument,
+  ListenDocument,
+  ReadingDocument,
+  StreamDocument,
+  TopicDocument,
+} from './document.ts';
 import { isLoopback, parseAddress } from './listen.ts';
 import { substitute } from './substitute.ts';
 
@@ -24,9 +30,8 @@ export interface Listen {
   readonly insecure: boolean;
 }
 
-/** A topic or HTTP stream, and how its bytes are to be read. */
-export interface StreamConfig {
-  readonly name: string;
+/** How the bytes of a topic or HTTP stream are to be read. */
+export interface ReadingConfig {
   /** Absent = each record is looked at. */
   readonly source?: string;
   readonly settings: {
@@ -38,10 +43,21 @@ export interface StreamConfig {
   };
 }
 
+/** A topic or HTTP stream. */
+export interface StreamConfig extends ReadingConfig {
+  readonly name: string;
+}
+
+/** All topics whose whole name matches, also those that come later; one that is named stands for itself. */
+interface TopicPattern extends ReadingConfig {
+  readonly pattern: RegExp;
+}
+
 interface KafkaConfig {
   readonly brokers: readonly string[];
   readonly groupId: string;
   readonly topics: readonly StreamConfig[];
+  readonly patterns: readonly TopicPattern[];
   /** Path of a PEM file, or true for the system's authorities. */
   readonly ssl?: true | { readonly ca: string };
   readonly sasl?: {
@@ -148,18 +164,36 @@ function streamChecks(
   ] as const;
   const names = new Set<string>();
   return lists.flatMap(([section, key, streams, prefix]) =>
-    streams.flatMap(({ name, source, zone }, i) => {
+    streams.flatMap(({ name, pattern, source, zone }: TopicDocument, i) => {
       const at = (what: string, message: string) => yaml.diagnostic([section, key, i, what], message);
       const out: Diagnostic[] = [];
       const stream = `${prefix}${name}`;
       if (names.has(stream)) out.push(at('name', `there are two streams \`${stream}\``));
-      names.add(stream);
+      if (name !== undefined) names.add(stream);
+      if (name !== undefined && pattern !== undefined)
+        out.push(at('pattern', 'a topic has a `name` or a `pattern`, not both'));
+      const flaw = pattern === undefined ? '' : patternFlaw(pattern);
+      if (flaw !== '') out.push(at('pattern', `\`${pattern}\` is no regular expression: ${flaw}`));
       if (source !== undefined && sources?.includes(source) === false)
         out.push(at('source', `there is no source \`${source}\`${didYouMean(source, sources)}`));
       if (zone !== undefined && !isZone(zone)) out.push(at('zone', `there is no time zone \`${zone}\``));
       return out;
     }),
   );
+}
+
+/** What is wrong with a regular expression; '' when nothing is. */
+function patternFlaw(pattern: string): string {
+  try {
+    wholeName(pattern);
+    return '';
+  } catch (error) {
+    return (error as Error).message.split(': ').at(-1) ?? '';
+  }
+}
+
+function wholeName(pattern: string): RegExp {
+  return new RegExp(`^(?:${pattern})$`, 'u');
 }
 
 function isZone(zone: string): boolean {
@@ -240,8 +274,11 @@ function listenOf(listen: ListenDocument, path: PathOf): Listen {
 }
 
 function streamOf(d: StreamDocument, cluster: string): StreamConfig {
+  return { name: d.name, ...readingOf(d, cluster) };
+}
+
+function readingOf(d: ReadingDocument, cluster: string): ReadingConfig {
   return {
-    name: d.name,
     ...(d.source === undefined ? {} : { source: d.source }),
     settings: {
       store: d.store ?? 'main',
@@ -259,7 +296,10 @@ function kafkaOf(d: NonNullable<ConfigDocument['kafka']>, cluster: string, path:
   return {
     brokers: d.brokers,
     groupId: d.groupId ?? 'keywitness',
-    topics: d.topics.map((t) => streamOf(t, cluster)),
+    topics: d.topics.flatMap((t) => (t.name === undefined ? [] : { name: t.name, ...readingOf(t, cluster) })),
+    patterns: d.topics.flatMap((t) =>
+      t.pattern === undefined ? [] : { pattern: wholeName(t.pattern), ...readingOf(t, cluster) },
+    ),
     ...(ca !== undefined ? { ssl: { ca: path(ca) } } : ssl ? { ssl: true as const } : {}),
     ...(sasl ? { sasl: { ...sasl, password: new Secret(sasl.password) } } : {}),
   };

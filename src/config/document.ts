@@ -9,7 +9,7 @@ export interface ConfigDocument {
   readonly kafka?: {
     readonly brokers: readonly string[];
     readonly groupId?: string;
-    readonly topics: readonly StreamDocument[];
+    readonly topics: readonly TopicDocument[];
     readonly ssl?: boolean | { readonly ca?: string };
     readonly sasl?: {
       readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
@@ -50,8 +50,15 @@ export interface ListenDocument {
   readonly insecure?: boolean;
 }
 
-export interface StreamDocument {
+/** Either `name` or `pattern`. */
+export type TopicDocument = ReadingDocument & { readonly name?: string; readonly pattern?: string };
+
+export interface StreamDocument extends ReadingDocument {
   readonly name: string;
+}
+
+/** How the bytes of a stream are read. */
+export interface ReadingDocument {
   readonly source?: string;
   readonly store?: string;
   readonly cluster?: string;

@@ -26,6 +26,7 @@ cluster: main
 #   topics:
 #     - { name: vault-audit, source: vault, store: main }
 #     - { name: cloudtrail, source: cloudtrail }
+#     - { pattern: "vault-.+", source: vault }   # whole names; topics that come later are found within seconds
 #   ssl: true                        # or { ca: ./kafka-ca.pem }
 #   sasl: { mechanism: scram-sha-512, username: keywitness, password: "\${KAFKA_PASSWORD}" }
 

@@ -14,6 +14,7 @@ import type { Intake, IntakeSink } from './intake.ts';
 import { lz4Codec, snappyCodec, zstdCodec } from './kafkaCodecs.ts';
 import { KafkaReader } from './kafkaReader.ts';
 import { keepHeadersExact } from './kafkaRecord.ts';
+import { chosenTopics, isSameList, type TopicSelection } from './kafkaTopics.ts';
 import { Outage } from './outage.ts';
 import { partitionName } from './partition.ts';
 import type { Watermarks } from './resume.ts';
@@ -22,7 +23,7 @@ export interface KafkaOptions {
   /** The cluster's name in stream names: `CLUSTER.TOPIC`. */
   readonly cluster: string;
   readonly brokers: readonly string[];
-  readonly topics: readonly string[];
+  readonly topics: TopicSelection;
   readonly group: string;
   readonly tls?: boolean | { readonly ca: string };
   readonly sasl?: {
@@ -45,9 +46,16 @@ const heartbeatIntervalMs = 3_000;
 const partitionsAtOnce = 256;
 /** kafkajs gives up early and ends the session; beginning anew is ours, so that one place waits and tells. */
 const retryPolicy = { retries: 8, initialRetryTime: 100, maxRetryTime: 1_000 };
+/** How long until a topic that is new, or gone, is noticed, and a partition that was added. */
+const topicsEveryMs = 5_000;
+/** While there is none to read, or one that is named is not there. */
+const missingEveryMs = 1_000;
 /** A topic that is away says so many times a second: look when it has been quiet for as long as this. */
 const suspicionMs = 250;
 const topicIsSuspicious = /UNKNOWN_TOPIC_OR_PARTITION|does not host this topic-partition|Offset out of range/;
+
+/** Why a session ended that nothing is wrong with. */
+const topicsChanged = Symbol('other topics are to be read');
 
 const { CompressionCodecs, CompressionTypes, logLevel } = kafkajs;
 CompressionCodecs[CompressionTypes.Snappy] = snappyCodec;
@@ -65,21 +73,22 @@ class KafkaIntake {
   readonly #options: KafkaOptions;
   readonly #telemetry: Telemetry;
   readonly #kafka: Kafka;
-  readonly #admin: Admin;
   readonly #reader: KafkaReader;
   readonly #stopping = new AbortController();
   #ended: Promise<void> = Promise.resolve();
   #failure: unknown;
   #endSession: (error: unknown) => void = () => {};
   #consumer: Consumer | undefined;
+  /** One a session: it asks about every topic it was ever asked about, and fails while one of them is gone. */
+  #admin: Admin;
+  #missing: readonly string[] = [];
   readonly #outage = new Outage();
 
   constructor(options: KafkaOptions, sink: IntakeSink, telemetry: Telemetry) {
     this.#options = options;
     this.#telemetry = telemetry;
     this.#kafka = new kafkajs.Kafka(clientConfig(options, (line) => this.#kafkaSays(line)));
-    // Its errors reach the caller; only the consumer's fetches say something that no error or event says.
-    this.#admin = new kafkajs.Kafka(clientConfig(options, () => {})).admin();
+    this.#admin = newAdmin(options);
     this.#reader = new KafkaReader({
       cluster: options.cluster,
       sink,
@@ -125,56 +134,100 @@ class KafkaIntake {
       const error = await this.#session();
       if (this.#isStopping || this.#failure !== undefined) break;
       if (!this.#outage.isOpen) failures = 0;
+      if (error === topicsChanged) continue;
       this.#troubled(error);
       await systemClock.sleep(backoffMs(failures), this.#stopping.signal);
     }
-    await this.#admin.disconnect().catch(() => {});
     if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** One consumer from connect to crash or stop; what ended it. kafkajs never restarts by itself. */
   async #session(): Promise<unknown> {
-    const { topics, group } = this.#options;
+    const ended = new Promise<unknown>((resolve) => {
+      this.#endSession = resolve;
+    });
+    const over = new AbortController();
+    let error: unknown;
+    let watching: Promise<void> | undefined;
+    try {
+      this.#admin = newAdmin(this.#options);
+      await this.#admin.connect();
+      const topics = await this.#firstTopics();
+      if (topics.length > 0) {
+        await this.#consume(topics);
+        watching = this.#watchTopics(topics, over.signal);
+        error = await ended;
+      }
+    } catch (caught) {
+      error = caught;
+    }
+    over.abort();
+    const consumer = this.#consumer;
+    this.#consumer = undefined;
+    await this.#reader.release();
+    await consumer?.disconnect().catch(() => {});
+    await watching;
+    await this.#admin.disconnect().catch(() => {});
+    // A compression nobody can read does not get better by trying again.
+    if (nameOf(error) === 'KafkaJSNotImplemented') {
+      this.#failure = new KeywitnessError('KW_BROKER', String(error), { cause: error });
+    }
+    return error;
+  }
+
+  async #consume(topics: readonly string[]): Promise<void> {
+    const { group } = this.#options;
     const consumer = this.#kafka.consumer({
       groupId: group,
       sessionTimeout: sessionTimeoutMs,
       heartbeatInterval: heartbeatIntervalMs,
       maxBytesPerPartition: fetchBytesPerPartition,
       maxWaitTimeInMs: fetchWaitMs,
+      metadataMaxAge: topicsEveryMs,
       allowAutoTopicCreation: false,
       retry: { ...retryPolicy, restartOnFailure: async () => false },
     });
-    const ended = new Promise<unknown>((resolve) => {
-      this.#endSession = resolve;
-    });
+    this.#consumer = consumer;
     consumer.on(consumer.events.CRASH, ({ payload }) => this.#endSession(payload.error));
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#joined(payload.memberAssignment));
-    this.#consumer = consumer;
-    let error: unknown;
-    try {
-      await this.#admin.connect();
-      await consumer.connect();
-      // `false` would jump to the end, and lose records, whenever an offset is out of range.
-      await consumer.subscribe({ topics: [...topics], fromBeginning: true });
-      await consumer.run({
-        autoCommit: false,
-        eachBatchAutoResolve: false,
-        partitionsConsumedConcurrently: partitionsAtOnce,
-        eachBatch: (payload) => this.#reader.eachBatch(payload),
-      });
-      events.consumerStarted(this.#telemetry, topics, group);
-      error = await ended;
-    } catch (caught) {
-      error = caught;
+    await consumer.connect();
+    // `false` would jump to the end, and lose records, whenever an offset is out of range.
+    await consumer.subscribe({ topics: [...topics], fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: partitionsAtOnce,
+      eachBatch: (payload) => this.#reader.eachBatch(payload),
+    });
+    events.consumerStarted(this.#telemetry, topics, group);
+  }
+
+  /** Waits until there is a topic to read; none when stopped before. */
+  async #firstTopics(): Promise<readonly string[]> {
+    for (;;) {
+      const topics = await this.#chosenTopics();
+      if (topics.length > 0 || this.#isStopping) return topics;
+      this.#answered();
+      await systemClock.sleep(missingEveryMs, this.#stopping.signal);
     }
-    this.#consumer = undefined;
-    await this.#reader.release();
-    await consumer.disconnect().catch(() => {});
-    // A compression nobody can read does not get better by trying again.
-    if (nameOf(error) === 'KafkaJSNotImplemented') {
-      this.#failure = new KeywitnessError('KW_BROKER', String(error), { cause: error });
+  }
+
+  /** Ends the session when other topics are to be read: the next one begins with them. Never rejects. */
+  async #watchTopics(topics: readonly string[], over: AbortSignal): Promise<void> {
+    for (;;) {
+      await systemClock.sleep(this.#missing.length > 0 ? missingEveryMs : topicsEveryMs, over);
+      if (over.aborted) return;
+      // A broker that does not answer is told by the session itself.
+      const now = await this.#chosenTopics().catch(() => topics);
+      if (!isSameList(now, topics)) this.#endSession(topicsChanged);
     }
-    return error;
+  }
+
+  async #chosenTopics(): Promise<readonly string[]> {
+    const { topics, missing } = chosenTopics(this.#options.topics, await this.#admin.listTopics());
+    if (!isSameList(missing, this.#missing)) events.topicsMissing(this.#telemetry, missing);
+    this.#missing = missing;
+    return topics;
   }
 
   #joined(assignment: Readonly<Record<string, readonly number[]>>): void {
@@ -215,6 +268,11 @@ class KafkaIntake {
   #kafkaSays(line: string): void {
     if (topicIsSuspicious.test(line)) this.#reader.restart(suspicionMs);
   }
+}
+
+/** Its errors reach the caller; only the consumer's fetches say something that no error or event says. */
+function newAdmin(options: KafkaOptions): Admin {
+  return new kafkajs.Kafka(clientConfig(options, () => {})).admin();
 }
 
 function clientConfig({ brokers, tls, sasl }: KafkaOptions, onError: (line: string) => void): KafkaConfig {

@@ -6,6 +6,18 @@ export function consumerStarted(t: Telemetry, topics: readonly string[], group: 
   t.log.info({ event: 'consumer_started', topics, group }, 'consuming');
 }
 
+/** Each time the list changed; an empty one says that all are there again. */
+export function topicsMissing(t: Telemetry, topics: readonly string[]): void {
+  t.metrics.topicsMissing.set(topics.length);
+  if (topics.length === 0) t.log.info({ event: 'topics_found' }, 'every topic of the configuration is there');
+  else {
+    t.log.error(
+      { event: 'topics_missing', topics },
+      'These topics of the configuration are not there, or may not be described. The others are read; looking again every second.',
+    );
+  }
+}
+
 export function partitionsAssigned(t: Telemetry, partitions: readonly string[]): void {
   t.metrics.brokerUp.set(1);
   t.log.info({ event: 'partitions_assigned', partitions }, 'partitions assigned');

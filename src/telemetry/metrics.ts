@@ -43,6 +43,7 @@ export function createMetrics() {
       registers,
     }),
     brokerUp: gauge('broker_up', '1 while the Kafka broker answers.'),
+    topicsMissing: gauge('topics_missing', 'Topics of the configuration that are not there.'),
     brokerFailures: counter('broker_failures_total', 'Consumer sessions that ended with an error.'),
     storeUp: gauge('store_up', '1 while the last flush was stored.'),
     httpRequests: counter('http_requests_total', 'Requests by route and status.', ['route', 'status']),

@@ -49,6 +49,22 @@ describe('the configuration says where it is wrong', () => {
       '1:10: error: `cluster` has the wrong form: letters, digits, underscore and hyphen, at most 32; not file, http or keywitness',
     ],
     [
+      'kafka:\n  brokers: ["a:1"]\n  topics: [{ source: vault }]',
+      '3:12: error: `kafka.topics.0` lacks one of name, pattern',
+    ],
+    [
+      'kafka:\n  brokers: ["a:1"]\n  topics: [{ name: a, pattern: a }]',
+      '3:32: error: a topic has a `name` or a `pattern`, not both',
+    ],
+    [
+      'kafka:\n  brokers: ["a:1"]\n  topics: [{ pattern: "a(" }]',
+      '3:23: error: `a(` is no regular expression: Unterminated group',
+    ],
+    [
+      'kafka:\n  brokers: ["a:1"]\n  topics: [{ pattern: a, patern: b }]',
+      '3:26: error: unknown key `patern`; did you mean `pattern`?',
+    ],
+    [
       'kafka:\n  brokers: ["a:1"]\n  topics: [{ name: a }, { name: a }]',
       '3:33: error: there are two streams `main.a`',
     ],

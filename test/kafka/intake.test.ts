@@ -36,7 +36,7 @@ async function setup(partitions = 1): Promise<Setup> {
   const log = capture();
   const startOn = (name: string) => {
     const intake = startKafka(
-      { cluster: 'c', brokers: addresses, topics: [name], group: `g-${name}` },
+      { cluster: 'c', brokers: addresses, topics: { names: [name], patterns: [] }, group: `g-${name}` },
       sink,
       log.telemetry,
     );

@@ -15,7 +15,12 @@ afterEach(async () => {
 });
 
 function start(address: string, topic: string, sink: MemorySink, log = capture()) {
-  const options = { cluster: 'c', brokers: [address], topics: [topic], group: `g-${topic}` };
+  const options = {
+    cluster: 'c',
+    brokers: [address],
+    topics: { names: [topic], patterns: [] },
+    group: `g-${topic}`,
+  };
   const intake = startKafka(options, sink, log.telemetry);
   intake.ended.catch(() => {});
   running.push(intake);
