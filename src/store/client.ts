@@ -25,6 +25,8 @@ export interface Engine {
   readonly where: string;
   /** Rows of one SELECT; 64-bit integers that may pass 2^53 must be cast to String in the SQL. */
   rows(sql: string, params?: Params): Promise<Record<string, unknown>[]>;
+  /** RowBinary bytes of one SELECT, as they come: for results that must not be held whole. Ends with the loop. */
+  bytes(sql: string, params?: Params): AsyncGenerator<Buffer>;
   command(sql: string): Promise<void>;
   /** One INSERT of RowBinary bytes as one block. The same token twice adds nothing. */
   insert<Row>(
@@ -107,6 +109,7 @@ export async function openEmbedded(directory: string): Promise<Engine> {
   return {
     where,
     rows: (sql, params) => guarded(where, () => selectRows(reader, sql, params)),
+    bytes: (sql, params) => streamEmbedded(directory, where, sql, params),
     command: (sql) => guarded(where, async () => void (await writer.command({ query: sql }))),
     insert: (table, columns, rows, token) =>
       guarded(where, async () => {
@@ -158,6 +161,7 @@ export async function openServer(options: ServerOptions): Promise<Engine> {
   return {
     where,
     rows: (sql, params) => guarded(where, () => selectRows(client, sql, params)),
+    bytes: (sql, params) => streamServer(client, where, sql, params),
     command: (sql) => guarded(where, async () => void (await client.command({ query: sql }))),
     insert: (table, columns, rows, token) =>
       guarded(where, async () => {
@@ -196,6 +200,52 @@ async function selectRows(client: Client, sql: string, params?: Params): Promise
   return result.json<Record<string, unknown>>();
 }
 
+/** A session of its own: a stream holds it from the first row to the last. The engine waits while nobody reads. */
+async function* streamEmbedded(
+  directory: string,
+  where: string,
+  sql: string,
+  params: Params = {},
+): AsyncGenerator<Buffer> {
+  const session = new Session(directory);
+  try {
+    const stream = session.queryStreamBind(sql, params, { format: 'RowBinary' });
+    for await (const chunk of stream) {
+      const bytes = chunk.raw();
+      yield Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+  } catch (error) {
+    // This path of the binding has no typed errors: the engine's text is all there is.
+    const [, code, text, type] =
+      /^Code: (\d+)\. DB::Exception: (.*?)(?:\s*\(([A-Z_]+)\))?\s*$/s.exec(
+        error instanceof Error ? error.message : '',
+      ) ?? [];
+    if (code === undefined) throw error;
+    throw storeError(where, type ?? 'ERROR', code, text ?? '', error);
+  } finally {
+    session.close();
+  }
+}
+
+async function* streamServer(
+  client: Client,
+  where: string,
+  sql: string,
+  params?: Params,
+): AsyncGenerator<Buffer> {
+  const { stream } = await guarded(where, () =>
+    client.exec({
+      query: `${sql} FORMAT RowBinary`,
+      ...(params === undefined ? {} : { query_params: params }),
+    }),
+  );
+  try {
+    for await (const chunk of stream) yield chunk as Buffer;
+  } finally {
+    stream.destroy();
+  }
+}
+
 /** Store errors say where, and which engine error; the statement's data never travels in the message. */
 async function guarded<T>(where: string, run: () => Promise<T>): Promise<T> {
   try {
@@ -204,18 +254,22 @@ async function guarded<T>(where: string, run: () => Promise<T>): Promise<T> {
     if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') throw error;
     // Both copies of ClickHouseError have a numeric code and a type; Node's network errors a code like ECONNREFUSED.
     if ('type' in error) {
-      const text = error.message.split('\n')[0]?.slice(0, 400) ?? '';
-      throw new KeywitnessError(
-        'KW_STORE',
-        `${where} answered ${String(error.type)} (${error.code}): ${text}`,
-        {
-          cause: error,
-        },
-      );
+      throw storeError(where, String(error.type), error.code, error.message, error);
     }
     if (!/^E[A-Z]+$/.test(error.code)) throw error;
     throw new KeywitnessError('KW_STORE', `${where} cannot be reached (${error.code}).`, { cause: error });
   }
+}
+
+function storeError(
+  where: string,
+  type: string,
+  code: string,
+  message: string,
+  cause: unknown,
+): KeywitnessError {
+  const text = message.split('\n')[0]?.slice(0, 400) ?? '';
+  return new KeywitnessError('KW_STORE', `${where} answered ${type} (${code}): ${text}`, { cause });
 }
 
 function names(columns: readonly Column<never>[]): string {
