@@ -1,4 +1,4 @@
-import type { LeafRange } from './tree.ts';
+import { type LeafRange, nodeHash, uint64 } from './tree.ts';
 
 /** PROOF(from, D[size]) of RFC 9162 section 2.1.4.1, as ranges in the order of the proof. */
 export function consistencyRanges(from: number, size: number): LeafRange[] {
@@ -17,4 +17,35 @@ function subproof(old: number, range: LeafRange, isWhole: boolean): LeafRange[] 
     { from: range.from + k, to: range.to },
   ];
   return old <= k ? [...subproof(old, left, isWhole), right] : [...subproof(old - k, right, false), left];
+}
+
+/**
+ * RFC 9162 section 2.1.4.2: does the tree of `size1` leaves with `root1` stand at the beginning of the other?
+ * Nothing can be proved of the empty tree: `size1` = 0 is false, whatever the roots.
+ */
+export function isConsistent(
+  size1: number | bigint,
+  root1: Buffer,
+  size2: number | bigint,
+  root2: Buffer,
+  proof: readonly Buffer[],
+): boolean {
+  const [first, second] = [uint64(size1), uint64(size2)];
+  if (first === undefined || second === undefined || first === 0n || first > second) return false;
+  if (first === second) return proof.length === 0 && root1.equals(root2);
+  if (proof.length === 0 || ![root1, root2, ...proof].every((hash) => hash.length === 32)) return false;
+  // A tree of 2^n leaves is a node of the new one: its root, which the verifier has, is not in the proof.
+  const [seed, ...path] = (first & (first - 1n)) === 0n ? [root1, ...proof] : proof;
+  let [fn, sn] = [first - 1n, second - 1n];
+  while ((fn & 1n) === 1n) [fn, sn] = [fn >> 1n, sn >> 1n];
+  let [fr, sr] = [seed as Buffer, seed as Buffer];
+  for (const node of path) {
+    if (sn === 0n) return false;
+    if ((fn & 1n) === 1n || fn === sn) {
+      [fr, sr] = [nodeHash(node, fr), nodeHash(node, sr)];
+      while ((fn & 1n) === 0n && fn !== 0n) [fn, sn] = [fn >> 1n, sn >> 1n];
+    } else sr = nodeHash(sr, node);
+    [fn, sn] = [fn >> 1n, sn >> 1n];
+  }
+  return sn === 0n && fr.equals(root1) && sr.equals(root2);
 }

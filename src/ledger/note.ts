@@ -1,6 +1,6 @@
 import { createPublicKey, hash, type KeyObject, sign, verify } from 'node:crypto';
 
-/** Signed notes, C2SP signed-note v1.0.0, signature type 0x01 (Ed25519) only. */
+/** Signed notes, C2SP signed-note v1.0.0: signature type 0x01 (Ed25519) here, 0x04 in cosignature.ts. */
 const ed25519Type = 0x01;
 /** "Verifiers SHOULD apply a maximum limit to the number of signatures": the spec asks for at least 16. */
 const signaturesMax = 100;
@@ -13,6 +13,8 @@ export interface NoteVerifier {
   /** The 32 bytes of RFC 8032. */
   readonly publicKey: Buffer;
   readonly vkey: string;
+  /** Is this (what a signature line holds after the key id) a signature of this key under this text? */
+  isSignature(text: string, signature: Buffer): boolean;
 }
 
 /** Where signatures come from: a key on this disk, or a service that keeps the key and signs. */
@@ -25,8 +27,16 @@ export interface Signer {
 
 /** The verifier of one key under one name; a name is an origin, so one key has many. */
 export function noteVerifier(name: string, publicKey: Buffer): NoteVerifier {
+  return {
+    ...keyOfType(name, publicKey, ed25519Type),
+    isSignature: (text, signature) => isEd25519(publicKey, Buffer.from(text), signature),
+  };
+}
+
+/** Name, key id and vkey of a 32-byte key for one signature type. */
+export function keyOfType(name: string, publicKey: Buffer, type: number): Omit<NoteVerifier, 'isSignature'> {
   if (!isKeyName(name)) throw new RangeError(`not a key name: ${JSON.stringify(name)}`);
-  const typed = Buffer.concat([Buffer.from([ed25519Type]), publicKey]);
+  const typed = Buffer.concat([Buffer.from([type]), publicKey]);
   const keyId = hash('sha256', Buffer.concat([Buffer.from(`${name}\n`), typed]), 'buffer').readUInt32BE();
   return {
     name,
@@ -51,13 +61,22 @@ export function rawPublicKey(privateKey: KeyObject): Buffer {
 
 /** Reads `name+id+base64`; undefined when it is malformed, of another type, or its id is not its own. */
 export function parseVerifierKey(vkey: string): NoteVerifier | undefined {
+  const parts = parseKeyOfType(vkey, ed25519Type);
+  return parts && noteVerifier(parts.name, parts.publicKey);
+}
+
+/** The same for any type whose key is 32 bytes. */
+export function parseKeyOfType(
+  vkey: string,
+  type: number,
+): { readonly name: string; readonly publicKey: Buffer } | undefined {
   const m = /^([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+=*)$/.exec(vkey);
   if (!m) return undefined;
   const [, name, id, encoded] = m as unknown as [string, string, string, string];
   const typed = strictBase64(encoded);
-  if (!isKeyName(name) || typed?.length !== 33 || typed[0] !== ed25519Type) return undefined;
-  const key = noteVerifier(name, typed.subarray(1));
-  return key.keyId === Number.parseInt(id, 16) ? key : undefined;
+  if (!isKeyName(name) || typed?.length !== 33 || typed[0] !== type) return undefined;
+  const publicKey = typed.subarray(1);
+  return keyOfType(name, publicKey, type).keyId === Number.parseInt(id, 16) ? { name, publicKey } : undefined;
 }
 
 /** The note: text, blank line, one signature line a signer, all under one name. `text` ends with a newline. */
@@ -69,7 +88,8 @@ export async function signNote(text: string, name: string, signers: readonly Sig
   return `${text}\n${(await Promise.all(lines)).join('')}`;
 }
 
-function signatureLine(key: NoteVerifier, signature: Buffer): string {
+/** `— name base64(key id ‖ signature)`. */
+export function signatureLine(key: Omit<NoteVerifier, 'isSignature'>, signature: Buffer): string {
   const id = Buffer.alloc(4);
   id.writeUInt32BE(key.keyId);
   return `— ${key.name} ${Buffer.concat([id, signature]).toString('base64')}\n`;
@@ -88,7 +108,7 @@ export function openNote(note: string, known: readonly NoteVerifier[]): OpenedNo
   for (const line of parts.signatures) {
     const key = known.find((k) => k.name === line.name && k.keyId === line.keyId);
     if (key === undefined) continue;
-    if (!isSignedBy(parts.text, line.signature, key)) return { kind: 'forged' };
+    if (!key.isSignature(parts.text, line.signature)) return { kind: 'forged' };
     if (!by.includes(key)) by.push(key);
   }
   return by.length === 0 ? { kind: 'unknown-key' } : { kind: 'ok', text: parts.text, by };
@@ -120,10 +140,11 @@ export function splitNote(
   return { text, signatures };
 }
 
-function isSignedBy(text: string, signature: Buffer, key: NoteVerifier): boolean {
-  if (signature.length !== 64) return false;
-  const spki = Buffer.concat([spkiPrefix, key.publicKey]);
-  return verify(null, Buffer.from(text), { key: spki, format: 'der', type: 'spki' }, signature);
+/** Ed25519 of RFC 8032 over these bytes; false for whatever is no key or no signature. */
+export function isEd25519(publicKey: Buffer, bytes: Buffer, signature: Buffer): boolean {
+  if (signature.length !== 64 || publicKey.length !== 32) return false;
+  const spki = Buffer.concat([spkiPrefix, publicKey]);
+  return verify(null, bytes, { key: spki, format: 'der', type: 'spki' }, signature);
 }
 
 function isNoteText(text: string): boolean {

@@ -21,8 +21,8 @@ export function copyFrontier(frontier: Frontier): Frontier {
   return { size: frontier.size, nodes: [...frontier.nodes] };
 }
 
-/** SHA-256(0x01 ‖ left ‖ right). The scratch is safe: the hash is taken before anyone else runs. */
-function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
+/** SHA-256(0x01 ‖ left ‖ right), each 32 bytes. The scratch is safe: the hash is taken before anyone else runs. */
+export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
   scratch.set(left, 1);
   scratch.set(right, 33);
   return hash('sha256', scratch, 'buffer');
@@ -75,16 +75,21 @@ export function inclusionRanges(index: number, size: number): LeafRange[] {
   return up.reverse();
 }
 
-/** RFC 9162 section 2.1.3.2: the root that `leaf` at `index` and this path lead to; undefined = no such path. */
+/**
+ * RFC 9162 section 2.1.3.2: the root that `leaf` at `index` and this path lead to; undefined = no such path.
+ * Proofs of others may speak of trees above 2^53 leaves: sizes here have 64 bits.
+ */
 export function rootFromInclusion(
   leaf: Buffer,
-  index: number,
-  size: number,
+  index: number | bigint,
+  size: number | bigint,
   path: readonly Buffer[],
 ): Buffer | undefined {
-  if (!isSize(index) || !isSize(size) || index >= size) return undefined;
-  let fn = BigInt(index);
-  let sn = BigInt(size - 1);
+  let fn = uint64(index);
+  const leaves = uint64(size);
+  if (fn === undefined || leaves === undefined || fn >= leaves) return undefined;
+  if (![leaf, ...path].every((hash) => hash.length === 32)) return undefined;
+  let sn = leaves - 1n;
   let root = leaf;
   for (const node of path) {
     if (sn === 0n) return undefined;
@@ -101,13 +106,16 @@ export function rootFromInclusion(
   return sn === 0n ? root : undefined;
 }
 
+/** A size or index of another's proof; undefined when it is none. */
+export function uint64(n: number | bigint): bigint | undefined {
+  if (typeof n === 'number' && !Number.isSafeInteger(n)) return undefined;
+  const size = BigInt(n);
+  return size >= 0n && size < 1n << 64n ? size : undefined;
+}
+
 /** The largest power of two smaller than `size` (RFC 6962's k), for size > 1. */
 function splitOf(size: number): number {
   let k = 1;
   while (k * 2 < size) k *= 2;
   return k;
-}
-
-function isSize(n: number): boolean {
-  return Number.isSafeInteger(n) && n >= 0;
 }
