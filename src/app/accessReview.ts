@@ -84,6 +84,7 @@ async function completeness(engine: Engine, report: VerifyReport): Promise<Revie
     checkpointTime: meta?.madeAt ?? grewAt,
     streams,
     findings: report.findings.filter((f) => f.class !== 'stale').map(findingText),
+    exposureMs: report.exposure.longestSilenceMs,
   };
 }
 

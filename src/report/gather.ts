@@ -36,6 +36,7 @@ export interface Review {
   readonly sections: readonly Section[];
   readonly checkpoints: readonly string[];
   readonly findings: readonly string[];
+  readonly exposureMs: number;
   /** What whoever made the review should put right first; said in the review too. */
   readonly warnings: readonly string[];
 }
@@ -74,6 +75,7 @@ export async function gatherReview(engine: Engine, input: ReviewInput): Promise<
       rows: await runRows(engine, mostReadSql, mostReadColumns, viewer),
     },
     findings: [...input.completeness.findings].sort(),
+    exposureMs: input.completeness.exposureMs,
     sections,
     warnings: warningsOf(input, sections, scope),
     checkpoints: [

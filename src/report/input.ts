@@ -58,6 +58,8 @@ export interface ReviewInput {
     readonly streams: readonly StreamCompleteness[];
     /** What `verify` found, in words, sorted; only what does not depend on when it ran. */
     readonly findings: readonly string[];
+    /** The longest time between two signed heartbeats of a run: a tail cut within it could go unseen. */
+    readonly exposureMs: number;
   };
   readonly productVersion: string;
   /** Whose view it is; absent = everything. */

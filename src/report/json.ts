@@ -36,6 +36,7 @@ export function reviewJson(review: Review): string {
     ),
     warnings: review.warnings,
     findings: review.findings,
+    exposure_seconds: review.exposureMs / 1000,
     checkpoints: review.checkpoints,
   };
   return `${JSON.stringify(document, null, 1)}\n`;

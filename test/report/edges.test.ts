@@ -174,7 +174,7 @@ describe('where the log is short', () => {
     const input = worldInput();
     const { review, folder } = await createReview(engine, {
       ...input,
-      completeness: { checkpoint: '', checkpointTime: 0, findings: [], streams: [] },
+      completeness: { checkpoint: '', checkpointTime: 0, findings: [], exposureMs: 0, streams: [] },
       outDir: mkdtempSync(join(tmpdir(), 'keywitness-empty-')),
     });
     expect(review.figures.row).toMatchObject({ value_returned: 0, acts: 0, unanswered: 0 });

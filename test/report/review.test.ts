@@ -206,6 +206,15 @@ describe('counts, counted by hand from the world of 34 lines', () => {
       ['s2', 2, 1, 1, '0', 0, 'agree'],
     ]);
   });
+
+  it('the exposure window is a number, for people and for programs', () => {
+    expect(readFileSync(join(made.folder, 'review.html'), 'utf8')).toContain('<dt>Exposure</dt><dd>12.5 s: ');
+    const json = JSON.parse(readFileSync(join(made.folder, 'review.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >;
+    expect(json.exposure_seconds).toBe(12.5);
+  });
 });
 
 describe('every number comes with the statement that gives it', () => {

@@ -199,6 +199,7 @@ export function worldInput(change: Partial<ReviewInput> = {}): ReviewInput {
       checkpoint: 'keywitness.example/meta\n3\nAAAA\n\n— keywitness.example sig\n',
       checkpointTime: Date.parse('2026-10-01T06:00:00Z'),
       findings: [],
+      exposureMs: 12_500,
       streams: [
         // biome-ignore format: one stream a line
         { stream: 's1', partition: 0, epoch: 0, firstOffset: 0n, lastOffset: 32n, gaps: [[20n, 20n]], records: 32, events: 32, setAside: 0, rootHex: 'aa'.repeat(32), checkpointSize: 32, verifyVerdict: 'intact', checkpoint: '' },

@@ -64,6 +64,11 @@ function Cover({ review }: { review: Review }): JSX.Element {
         <Fact name="Made">
           {isoIn(review.madeAt, 'UTC')}, the time of the signed checkpoint it was made from
         </Fact>
+        <Fact name="Exposure">
+          {countText(review.exposureMs / 1000)} s: the longest time between two signed heartbeats. Records cut
+          off the end together with their signatures within that time could go unseen; anything older could
+          not.
+        </Fact>
         <Fact name="Catalog">
           {review.catalog.version === 0
             ? 'none: environments, owners and kinds are unknown'
