@@ -3,9 +3,10 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { createClient } from '@clickhouse/client';
+import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import { drainPending, Session } from 'chdb';
 import { createChdbConnection } from 'chdb/connection';
+import { systemClock } from '../core/clock.ts';
 import { KeywitnessError } from '../core/errors.ts';
 import type { Secret } from '../core/secret.ts';
 import type { Column } from './columns.ts';
@@ -23,17 +24,23 @@ export type Params = Readonly<
 export interface Engine {
   /** For messages: `embedded store in DIR` or the server's URL without credentials. */
   readonly where: string;
+  /** A server: other processes write to it too, and an answer can get lost on its way. */
+  readonly isShared: boolean;
   /** Rows of one SELECT; 64-bit integers that may pass 2^53 must be cast to String in the SQL. */
   rows(sql: string, params?: Params): Promise<Record<string, unknown>[]>;
   /** RowBinary bytes of one SELECT, as they come: for results that must not be held whole. Ends with the loop. */
   bytes(sql: string, params?: Params): AsyncGenerator<Buffer>;
   command(sql: string): Promise<void>;
-  /** One INSERT of RowBinary bytes as one block. The same token twice adds nothing. */
+  /**
+   * One INSERT of RowBinary bytes as one block. The same token twice adds nothing. `condition` (SQL) chooses among
+   * the rows and is looked at by the engine as it inserts, not before.
+   */
   insert<Row>(
     table: string,
     columns: readonly Column<Row>[],
     rows: RowBinaryWriter,
     token: string,
+    condition?: string,
   ): Promise<void>;
   /**
    * One statement that readOnly.ts accepted, on a session of its own under limits and `readonly = 1`; names
@@ -70,7 +77,17 @@ export interface ServerOptions {
   readonly url: string;
   readonly user: string;
   readonly password: Secret;
+  /** How long an answer is waited for; the default leaves a slow server time. */
+  readonly requestTimeoutMs?: number;
 }
+
+const requestTimeoutDefaultMs = 30_000;
+/**
+ * An insert whose answer got lost is sent again, with its token: the engine drops the second of the two, whichever
+ * that is. More often than this the flush as a whole begins again (docs/store.md, "On a server").
+ */
+const insertAttempts = 3;
+const insertPauseMs = 200;
 
 type Client = ReturnType<typeof createClient>;
 
@@ -108,10 +125,11 @@ export async function openEmbedded(directory: string): Promise<Engine> {
   const where = `embedded store in ${directory}`;
   return {
     where,
+    isShared: false,
     rows: (sql, params) => guarded(where, () => selectRows(reader, sql, params)),
     bytes: (sql, params) => streamEmbedded(directory, where, sql, params),
     command: (sql) => guarded(where, async () => void (await writer.command({ query: sql }))),
-    insert: (table, columns, rows, token) =>
+    insert: (table, columns, rows, token, condition) =>
       guarded(where, async () => {
         const file = spoolFile();
         writeFileSync(file, rows.bytes(), { mode: 0o600, flag: 'wx' });
@@ -119,7 +137,7 @@ export async function openEmbedded(directory: string): Promise<Engine> {
           await writer.command({
             query:
               `INSERT INTO ${table} (${names(columns)}) SETTINGS ${insertSettings(token)} ` +
-              `SELECT * FROM file('${quoted(file)}', RowBinary, '${quoted(structure(columns))}')`,
+              `SELECT * FROM file('${quoted(file)}', RowBinary, '${quoted(structure(columns))}')${whereClause(condition)}`,
           });
         } finally {
           rmSync(file, { force: true });
@@ -155,22 +173,31 @@ export async function openServer(options: ServerOptions): Promise<Engine> {
     url: options.url,
     username: options.user,
     password: options.password.reveal(),
-    request_timeout: 30_000,
+    request_timeout: options.requestTimeoutMs ?? requestTimeoutDefaultMs,
+    // It writes its own lines for what we tell in ours.
+    log: { level: ClickHouseLogLevel.OFF },
   });
   const where = new URL(options.url).origin;
   return {
     where,
+    isShared: true,
     rows: (sql, params) => guarded(where, () => selectRows(client, sql, params)),
     bytes: (sql, params) => streamServer(client, where, sql, params),
     command: (sql) => guarded(where, async () => void (await client.command({ query: sql }))),
-    insert: (table, columns, rows, token) =>
-      guarded(where, async () => {
-        const result = await client.exec({
-          query: `INSERT INTO ${table} (${names(columns)}) SETTINGS ${insertSettings(token)} FORMAT RowBinary`,
-          values: Readable.from([rows.bytes()], { objectMode: false }),
-        });
-        result.stream.resume();
-      }),
+    insert: (table, columns, rows, token, condition) => {
+      const from =
+        condition === undefined
+          ? ''
+          : ` SELECT * FROM input('${quoted(structure(columns))}')${whereClause(condition)}`;
+      const query = `INSERT INTO ${table} (${names(columns)}) SETTINGS ${insertSettings(token)}${from} FORMAT RowBinary`;
+      return asOftenAs(insertAttempts, () =>
+        guarded(where, async () => {
+          const values = Readable.from([rows.bytes()], { objectMode: false });
+          const { stream } = await client.exec({ query, values });
+          stream.resume();
+        }),
+      );
+    },
     readOnly: (sql, format, limits) =>
       guarded(where, async () => {
         // Over HTTP settings are the request's own and end with it.
@@ -179,6 +206,7 @@ export async function openServer(options: ServerOptions): Promise<Engine> {
           username: options.user,
           password: options.password.reveal(),
           database: 'kw',
+          log: { level: ClickHouseLogLevel.OFF },
           clickhouse_settings: { ...limitSettings(limits), readonly: '1' },
         });
         try {
@@ -246,18 +274,40 @@ async function* streamServer(
   }
 }
 
+/** Again when no answer came; what the server refused, it refuses again. */
+async function asOftenAs<T>(attempts: number, run: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run();
+    } catch (error) {
+      const isUnanswered = error instanceof KeywitnessError && networkFault(error.cause) !== undefined;
+      if (!isUnanswered || attempt >= attempts) throw error;
+      await systemClock.sleep(insertPauseMs * attempt);
+    }
+  }
+}
+
+/** Why no answer came; undefined for whatever the server said itself. */
+function networkFault(error: unknown): string | undefined {
+  if (!(error instanceof Error) || 'type' in error) return undefined;
+  // The client's own timeout has no code.
+  if (error.message === 'Timeout error.') return 'no answer in time';
+  const isCoded = 'code' in error && typeof error.code === 'string' && /^E[A-Z_]+$/.test(error.code);
+  return isCoded ? String(error.code) : undefined;
+}
+
 /** Store errors say where, and which engine error; the statement's data never travels in the message. */
 async function guarded<T>(where: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') throw error;
-    // Both copies of ClickHouseError have a numeric code and a type; Node's network errors a code like ECONNREFUSED.
-    if ('type' in error) {
-      throw storeError(where, String(error.type), error.code, error.message, error);
+    const fault = networkFault(error);
+    if (fault !== undefined) {
+      throw new KeywitnessError('KW_STORE', `${where} cannot be reached (${fault}).`, { cause: error });
     }
-    if (!/^E[A-Z]+$/.test(error.code)) throw error;
-    throw new KeywitnessError('KW_STORE', `${where} cannot be reached (${error.code}).`, { cause: error });
+    // Both copies of ClickHouseError have a numeric code and a type.
+    if (!(error instanceof Error) || !('type' in error) || !('code' in error)) throw error;
+    throw storeError(where, String(error.type), String(error.code), error.message, error);
   }
 }
 
@@ -270,6 +320,10 @@ function storeError(
 ): KeywitnessError {
   const text = message.split('\n')[0]?.slice(0, 400) ?? '';
   return new KeywitnessError('KW_STORE', `${where} answered ${type} (${code}): ${text}`, { cause });
+}
+
+function whereClause(condition: string | undefined): string {
+  return condition === undefined ? '' : ` WHERE ${condition}`;
 }
 
 function names(columns: readonly Column<never>[]): string {

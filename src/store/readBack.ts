@@ -1,5 +1,6 @@
 import { KeywitnessError } from '../core/errors.ts';
 import { type StreamKey, streamKeyText } from '../core/record.ts';
+import { sqlString } from './absent.ts';
 import type { Engine } from './client.ts';
 import type { RecordRow } from './tables.ts';
 
@@ -90,9 +91,4 @@ function spansOf(rows: readonly RecordRow[]): Span[] {
     // The engine reads the 32 bytes as a little-endian number and prints it big-endian.
     xor: Buffer.from(xor).reverse().toString('hex'),
   }));
-}
-
-/** A string literal; stream names are `[A-Za-z0-9._-]`, escaped all the same. */
-function sqlString(text: string): string {
-  return `'${text.replace(/\\/g, '\\\\').replace(/'/g, "\\'")}'`;
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { StoredEvent } from '../core/event.ts';
+import { absentFrom, newSpans, type Spans } from './absent.ts';
 import type { Engine } from './client.ts';
-import { type Column, eventColumns } from './columns.ts';
+import { type Column, type Coordinates, eventColumns } from './columns.ts';
 import { RowBinaryWriter } from './rowBinary.ts';
 import {
   type HitRow,
@@ -22,25 +23,54 @@ export interface RowBlock<Row> {
   rows(): number;
   /**
    * Writes them as one block named by its content: a retry of the same rows adds nothing. The
-   * engine silently drops *other* rows under a used token, so the token must be the content.
+   * engine silently drops *other* rows under a used token, so the token must be the content. On a shared store only
+   * rows that are not there yet are added: an insert that arrives late, or from an instance that was replaced, doubles
+   * nothing. `fence` (SQL) must hold too, when the engine inserts.
    */
-  write(engine: Engine): Promise<void>;
+  write(engine: Engine, fence?: string): Promise<void>;
 }
 
-function rowBlock<Row>(table: string, columns: readonly Column<Row>[]): RowBlock<Row> {
+/** What makes a row the same row, whoever writes it. */
+interface Identity<Row> {
+  readonly columns: readonly string[];
+  readonly see: (spans: Spans, row: Row) => void;
+}
+
+const tree = ['stream', 'partition', 'epoch'];
+const recordIdentity: Identity<RecordRow> = {
+  columns: [...tree, 'offset'],
+  see: (spans, { record }) => spans.see(record, record.offset),
+};
+const derivedIdentity: Identity<Coordinates & { readonly ingested_at: number }> = {
+  columns: [...tree, 'offset', 'idx'],
+  see: (spans, row) => spans.see(row, row.offset, row.ingested_at),
+};
+const hitIdentity = { ...derivedIdentity, columns: ['rule', ...derivedIdentity.columns] };
+
+function rowBlock<Row>(
+  table: string,
+  columns: readonly Column<Row>[],
+  identity?: Identity<Row>,
+): RowBlock<Row> {
   const out = spare.pop() ?? new RowBinaryWriter();
+  const spans = newSpans();
   return {
     add(row) {
+      identity?.see(spans, row);
       for (const column of columns) column.write(out, row);
       out.rows++;
     },
     rows: () => out.rows,
-    async write(engine) {
+    async write(engine, fence) {
       if (out.rows > 0) {
         const token = createHash('sha256').update(table).update(out.bytes()).digest('hex');
-        await engine.insert(table, columns, out, token);
+        const absent = identity && engine.isShared ? absentFrom(table, identity.columns, spans) : undefined;
+        const conditions = [fence, absent].filter((c) => c !== undefined);
+        const condition = conditions.length === 0 ? undefined : conditions.join(' AND ');
+        await engine.insert(table, columns, out, token, condition);
       }
       out.clear();
+      spans.clear();
       if (spare.length < spareMax) spare.push(out);
     },
   };
@@ -50,28 +80,37 @@ function rowBlock<Row>(table: string, columns: readonly Column<Row>[]): RowBlock
 const spare: RowBinaryWriter[] = [];
 const spareMax = 3;
 
-export const eventBlock = (): RowBlock<StoredEvent> => rowBlock('kw.events', eventColumns);
+export const eventBlock = (): RowBlock<StoredEvent> => rowBlock('kw.events', eventColumns, derivedIdentity);
 
 export async function writeRows<Row>(
   engine: Engine,
   table: string,
   columns: readonly Column<Row>[],
   rows: readonly Row[],
+  fence?: string,
 ): Promise<void> {
-  const block = rowBlock(table, columns);
-  for (const row of rows) block.add(row);
-  await block.write(engine);
+  await writeBlock(engine, rowBlock(table, columns), rows, fence);
 }
 
-export const writeRecords = (engine: Engine, rows: readonly RecordRow[]): Promise<void> =>
-  writeRows(engine, 'kw.records', recordColumns, rows);
+async function writeBlock<Row>(
+  engine: Engine,
+  block: RowBlock<Row>,
+  rows: readonly Row[],
+  fence?: string,
+): Promise<void> {
+  for (const row of rows) block.add(row);
+  await block.write(engine, fence);
+}
+
+export const writeRecords = (engine: Engine, rows: readonly RecordRow[], fence?: string): Promise<void> =>
+  writeBlock(engine, rowBlock('kw.records', recordColumns, recordIdentity), rows, fence);
 export const writeEvents = (engine: Engine, rows: readonly StoredEvent[]): Promise<void> =>
-  writeRows(engine, 'kw.events', eventColumns, rows);
+  writeBlock(engine, eventBlock(), rows);
 export const writeSetAside = (engine: Engine, rows: readonly SetAsideRow[]): Promise<void> =>
-  writeRows(engine, 'kw.set_aside', setAsideColumns, rows);
+  writeBlock(engine, rowBlock('kw.set_aside', setAsideColumns, derivedIdentity), rows);
 export const writeSessions = (engine: Engine, rows: readonly SessionRow[]): Promise<void> =>
   writeRows(engine, 'kw.sessions', sessionColumns, rows);
 export const writeHits = (engine: Engine, rows: readonly HitRow[]): Promise<void> =>
-  writeRows(engine, 'kw.hits', hitColumns, rows);
+  writeBlock(engine, rowBlock('kw.hits', hitColumns, hitIdentity), rows);
 export const writeStream = (engine: Engine, row: StreamRow): Promise<void> =>
   writeRows(engine, 'kw.streams', streamColumns, [row]);
