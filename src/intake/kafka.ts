@@ -14,6 +14,7 @@ import type { Intake, IntakeSink } from './intake.ts';
 import { lz4Codec, snappyCodec, zstdCodec } from './kafkaCodecs.ts';
 import { KafkaReader } from './kafkaReader.ts';
 import { keepHeadersExact } from './kafkaRecord.ts';
+import { type MetadataDefinition, teachTopicIds, topicIdOf } from './kafkaTopicId.ts';
 import { chosenTopics, isSameList, type TopicSelection } from './kafkaTopics.ts';
 import { Outage } from './outage.ts';
 import { partitionName } from './partition.ts';
@@ -61,7 +62,9 @@ const { CompressionCodecs, CompressionTypes, logLevel } = kafkajs;
 CompressionCodecs[CompressionTypes.Snappy] = snappyCodec;
 CompressionCodecs[CompressionTypes.LZ4] = lz4Codec;
 CompressionCodecs[CompressionTypes.ZSTD] = zstdCodec;
-keepHeadersExact(createRequire(import.meta.url)('kafkajs/src/protocol/decoder.js').prototype);
+const ofKafkajs = createRequire(import.meta.url);
+keepHeadersExact(ofKafkajs('kafkajs/src/protocol/decoder.js').prototype);
+teachTopicIds(ofKafkajs('kafkajs/src/protocol/requests/metadata/index.js') as MetadataDefinition);
 
 /** Starts consuming and returns at once; a broker that is down is waited for. */
 export function startKafka(options: KafkaOptions, sink: IntakeSink, telemetry: Telemetry): Intake {
@@ -98,6 +101,7 @@ class KafkaIntake {
         seek: (at) => this.#consumer?.seek(at),
         commit: async (offsets) => this.#consumer?.commitOffsets([...offsets]),
         watermarks: (at) => this.#watermarks(at),
+        topicIds: (topics) => this.#topicIds(topics),
         answered: () => this.#answered(),
         troubled: (error) => this.#troubled(error),
         fail: (error) => this.#fail(error),
@@ -244,6 +248,11 @@ class KafkaIntake {
     const found = offsets.find((o) => o.partition === partition);
     if (found === undefined) throw new Error(`partition ${topic}/${partition} has no offsets`);
     return { low: BigInt(found.low), high: BigInt(found.high) };
+  }
+
+  async #topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const metadata = await this.#admin.fetchTopicMetadata({ topics: [...topics] });
+    return new Map(metadata.topics.map(({ name, partitions }) => [name, topicIdOf(partitions)]));
   }
 
   #answered(): void {

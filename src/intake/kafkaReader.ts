@@ -13,7 +13,13 @@ import * as events from '../telemetry/intakeEvents.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { backoffMs } from './backoff.ts';
 import { Batcher } from './batcher.ts';
-import { flushBytesMax, flushIntervalMs, flushRecordsMax, type IntakeSink } from './intake.ts';
+import {
+  flushBytesMax,
+  flushIntervalMs,
+  flushRecordsMax,
+  type IntakeSink,
+  type StoredEnd,
+} from './intake.ts';
 import { kafkaRecord, type Message, messageBytes } from './kafkaRecord.ts';
 import { Outage } from './outage.ts';
 import {
@@ -27,13 +33,12 @@ import {
   streamKey,
 } from './partition.ts';
 import { planNewEpoch, planResume, type ResumePlan, type Watermarks } from './resume.ts';
+import { waitAlive, withinMs } from './waiting.ts';
 
 /** The service drains within 10 s; leaving the group takes the rest. */
 const drainMaxMs = 8_000;
 /** A read-back that differs this often in a row is no hiccup: end, say so, and let a person look. */
 const readBackFailuresMax = 5;
-/** Well below any session timeout: waiting must not cost the membership. */
-const heartbeatWhileWaitingMs = 3_000;
 
 /** One answer of the broker for one partition, with what kafkajs lets a handler do. */
 export interface Payload {
@@ -56,6 +61,8 @@ export interface ReaderClient {
   seek(at: NextOffset): void;
   commit(offsets: readonly NextOffset[]): Promise<void>;
   watermarks(at: { topic: string; partition: number }): Promise<Watermarks>;
+  /** Ids by topic: a topic that was deleted and re-created has another one. */
+  topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** The broker answered, or did not. */
   answered(): void;
   troubled(error: unknown): void;
@@ -72,6 +79,8 @@ export class KafkaReader {
   readonly #stopping: AbortSignal;
   readonly #batcher: Batcher<Queued>;
   readonly #gapsTold = new Set<string>();
+  /** Id of the topic that the last stored record of a partition is of. */
+  readonly #storedIds = new Map<string, string>();
   readonly #storeOutage = new Outage();
   #storeFailures = 0;
   #heartbeat: () => Promise<void> = async () => {};
@@ -153,9 +162,11 @@ export class KafkaReader {
       try {
         await recover();
         const stored = await this.#sink.authority(partition.stream, partition.partition);
+        const ids = await this.#client.topicIds([partition.topic]);
+        partition.topicId = ids.get(partition.topic) ?? '';
         const marks = await this.#client.watermarks(partition);
         this.#client.answered();
-        await this.#follow(partition, planResume(stored, marks));
+        await this.#follow(partition, this.#plan(partition, stored, marks));
         partition.isReady = true;
         return;
       } catch (error) {
@@ -164,6 +175,14 @@ export class KafkaReader {
         await systemClock.sleep(backoffMs(attempt), this.#stopping);
       }
     }
+  }
+
+  #plan(partition: Partition, stored: StoredEnd | undefined, marks: Watermarks): ResumePlan {
+    const known = this.#storedIds.get(partitionName(partition));
+    if (stored === undefined || known === undefined || known === partition.topicId) {
+      return planResume(stored, marks);
+    }
+    return planNewEpoch(stored.epoch, marks, 'the topic was deleted and made again');
   }
 
   async #follow(partition: Partition, plan: ResumePlan): Promise<void> {
@@ -286,6 +305,7 @@ export class KafkaReader {
     try {
       // The only sign of a lost membership that kafkajs gives; the store's own fence stands behind it.
       await this.#heartbeat();
+      await this.#checkTopics(entries);
     } catch (error) {
       events.flushNotOurs(this.#telemetry, records.length, error);
       this.restart();
@@ -303,8 +323,21 @@ export class KafkaReader {
     await this.#commit(nextOffsets(entries));
   }
 
+  /**
+   * Are these records of the topics that reading began with? kafkajs reads on in a topic that was re-created and has
+   * more records than we had read, without a word; its id was asked for before the first of them.
+   */
+  async #checkTopics(entries: readonly Queued[]): Promise<void> {
+    const ids = await this.#client.topicIds([...new Set(entries.map((e) => e.partition.topic))]);
+    for (const { partition } of entries) {
+      if (partition.isDropped || ids.get(partition.topic) === partition.topicId) continue;
+      throw new Error(`topic ${partition.topic} is not the one that reading began with`);
+    }
+  }
+
   #stored(entries: readonly Queued[], tookMs: number): void {
     events.flushStored(this.#telemetry, countByStream(entries), tookMs);
+    for (const { partition } of entries) this.#storedIds.set(partitionName(partition), partition.topicId);
     events.queueSeen(this.#telemetry, 'kafka', this.#batcher.records);
     this.#storeFailures = 0;
     const downMs = this.#storeOutage.end(Date.now());
@@ -333,23 +366,6 @@ export class KafkaReader {
     const isReadBack = error instanceof KeywitnessError && error.code === 'KW_STORE_READBACK';
     return isReadBack && this.#storeFailures + 1 >= readBackFailuresMax;
   }
-}
-
-/** Calls `heartbeat` now and then until `promise` settles: waiting must not cost the membership. */
-async function waitAlive(promise: Promise<void>, heartbeat: () => Promise<void>): Promise<void> {
-  const done = new AbortController();
-  const settled = promise.finally(() => done.abort());
-  while (!done.signal.aborted) {
-    await Promise.race([settled, systemClock.sleep(heartbeatWhileWaitingMs, done.signal)]);
-    if (!done.signal.aborted) await heartbeat();
-  }
-  await settled;
-}
-
-/** Waits for `promise`, but not longer than `ms`. */
-async function withinMs(promise: Promise<void>, ms: number): Promise<void> {
-  const done = new AbortController();
-  await Promise.race([promise.finally(() => done.abort()), systemClock.sleep(ms, done.signal)]);
 }
 
 function isStoreError(error: unknown): boolean {

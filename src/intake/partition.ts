@@ -6,6 +6,8 @@ export interface Partition {
   readonly partition: number;
   readonly stream: string;
   epoch: number;
+  /** Of the topic as it was when reading began: one that is re-created has another. '' = the broker knows none. */
+  topicId: string;
   /** The next offset to be queued. */
   next: bigint;
   /** The stored record to be compared with what the broker has now. */
@@ -30,6 +32,7 @@ export function newPartition(cluster: string, topic: string, partition: number):
     partition,
     stream: `${cluster}.${topic}`,
     epoch: 0,
+    topicId: '',
     next: 0n,
     verify: undefined,
     isReady: false,

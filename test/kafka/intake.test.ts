@@ -63,6 +63,11 @@ async function committed(addresses: string[], topic: string): Promise<string | u
   return all[0]?.partitions[0]?.offset;
 }
 
+async function queued({ telemetry }: Setup['log']): Promise<number> {
+  const { values } = await telemetry.metrics.queue.get();
+  return values.find((v) => v.labels.intake === 'kafka')?.value ?? 0;
+}
+
 describeKafka('a record from Kafka', () => {
   test('arrives byte for byte, with its coordinates and time', async () => {
     const { addresses, topic, sink, start } = await setup();
@@ -254,6 +259,30 @@ describeKafka('a topic that is not the one it was', () => {
     await until('the new ones are stored', () => sink.stored.length >= 20 + count);
     expect(sink.values()).toEqual([...numbers(0, 20), ...numbers(1_000, 1_000 + count)]);
     expect(sink.stored.slice(20).every((r) => r.epoch === 1)).toBe(true);
+  });
+
+  test('re-created and filled beyond us while reading waits for a slow store: a new epoch holds all of it', async () => {
+    const { addresses, topic, sink, log, start } = await setup();
+    // Some 2,000 in one answer of the broker.
+    const padded = (from: number, to: number) => numbers(from, to).map((n) => ({ value: n.padEnd(500) }));
+    await produce(addresses, topic, padded(0, 12_000));
+    let release = () => {};
+    const slow = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    sink.before = () => slow;
+    start();
+    // One flush is under way and one is queued: nothing asks the broker for this partition now.
+    await until('reading waits', async () => (await queued(log)) >= 5_000);
+    await recreate(addresses, topic);
+    await produce(addresses, topic, padded(100_000, 115_000));
+    release();
+    const values = () => sink.values().map((v) => v.trim());
+    await until('the new ones are stored', () => values().at(-1) === '114999', 30_000);
+    const before = sink.stored.filter((r) => r.epoch === 0).length;
+    expect(values()).toEqual([...numbers(0, before), ...numbers(100_000, 115_000)]);
+    expect(sink.stored.slice(before).every((r) => r.epoch === 1)).toBe(true);
+    expect(sink.epochs.map((e) => e.key.epoch)).toEqual([1]);
   });
 
   test('records deleted before we read them are a gap with its ends', async () => {
