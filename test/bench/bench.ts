@@ -2,7 +2,8 @@
  * `npm run bench [-- --records N --rounds N --json]`: what a record costs, against a real broker, as ratios of
  * interleaved rounds of one run, so that a busy machine hits all three alike:
  *   parse: kafkajs + JSON.parse · naive: parse, fill the columns of `events`, insert objects ·
- *   naive_raw: and keep the record's text in a column · ours: the service with everything on
+ *   naive_raw: and keep the record's text in a column · kafka_engine: ClickHouse's own Kafka engine and a view ·
+ *   ours_off: the service without leaves and trees · ours: the service with everything on
  */
 import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -21,7 +22,7 @@ const { values: flags } = parseArgs({
 });
 const records = Number(flags.records);
 const rounds = Number(flags.rounds);
-const variants = ['parse', 'naive', 'naive_raw', 'ours'] as const;
+const variants = ['parse', 'naive', 'naive_raw', 'kafka_engine', 'ours_off', 'ours'] as const;
 type Variant = (typeof variants)[number];
 
 interface Used {
@@ -65,13 +66,13 @@ try {
   say(
     `${records} OpenBao records of ${Math.round(bytes)} bytes, ${rounds} interleaved rounds, ${cpus().length} cores`,
   );
-  const used: Record<Variant, Used[]> = { parse: [], naive: [], naive_raw: [], ours: [] };
+  const used = Object.fromEntries(variants.map((v): [Variant, Used[]] => [v, []])) as Record<Variant, Used[]>;
   for (let round = 1; round <= rounds; round++) {
     for (const variant of variants) {
       const one = runVariant(variant, brokers, topic);
       used[variant].push(one);
       say(
-        `  round ${round} ${variant.padEnd(9)} ${(one.wallMs / 1000).toFixed(1)} s, ${one.peakMb} MB at most`,
+        `  round ${round} ${variant.padEnd(12)} ${(one.wallMs / 1000).toFixed(1)} s, ${one.peakMb} MB at most`,
       );
     }
   }
@@ -89,6 +90,8 @@ try {
   }));
   if (flags.json) process.stdout.write(`${rows.map((row) => JSON.stringify(row)).join('\n')}\n`);
   else console.table(rows);
+  const kept = Math.round(ratio(rate('ours'), rate('ours_off')) * 1000) / 10;
+  say(`with the ledger ${kept} % of the rate without it`);
 } finally {
   await own?.remove();
 }

@@ -5,12 +5,15 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../../src/core/packageRoot.ts';
 import { freePort } from '../support/kafkaProcess.ts';
+import { openKafkaEngine } from './kafkaEngine.ts';
 import { naiveRow, openNaiveStore } from './naive.ts';
+import { switchLedgerOff } from './withoutLedger.ts';
 import { client } from './world.ts';
 
 /** What users run: the built program, not its source through a loader that wraps every function. */
 const built = <T>(module: string): Promise<T> =>
   import(join(packageRoot, 'dist', `${module}.js`)) as Promise<T>;
+if (process.argv[2] === 'ours_off') switchLedgerOff(join(packageRoot, 'dist'));
 const { runService } = await built<typeof import('../../src/app/service.ts')>('app/service');
 const { loadConfig } = await built<typeof import('../../src/config/config.ts')>('config/config');
 const { systemClock } = await built<typeof import('../../src/core/clock.ts')>('core/clock');
@@ -109,6 +112,17 @@ async function naive(keepsRaw: boolean) {
   return used;
 }
 
+/** ClickHouse's own Kafka engine and a materialised view, with the record's text; blocks as large as our flushes. */
+async function kafkaEngine() {
+  const store = await openKafkaEngine(dataDir, brokers, topic, flushRecordsMax);
+  const meter = startMeter();
+  await store.consume(count);
+  const used = meter();
+  if ((await store.count()) !== count) throw new Error(`stored ${await store.count()} of ${count}`);
+  await store.close();
+  return used;
+}
+
 /** The service itself, with the demo's catalog and all rules, until it has drained and signed. */
 async function ours() {
   const port = await freePort();
@@ -155,6 +169,8 @@ const variants: Readonly<Record<string, () => Promise<{ cpuUs: number; wallMs: n
   parse: parseOnly,
   naive: () => naive(false),
   naive_raw: () => naive(true),
+  kafka_engine: kafkaEngine,
+  ours_off: ours,
   ours,
 };
 const run = variants[variant];
