@@ -3,10 +3,9 @@ import { Command } from 'commander';
 import { createAccessReview } from '../app/accessReview.ts';
 import { systemClock } from '../core/clock.ts';
 import { emptyCatalog, loadCatalog } from '../enrich/catalog.ts';
-import { openEmbedded } from '../store/client.ts';
-import { lockDataDir } from '../store/lock.ts';
-import { anchorFile, catalogFileOf, type DataOptions, requireStore, withDataOptions } from './appOptions.ts';
+import { anchorFile, catalogFileOf, type DataOptions, withDataOptions } from './appOptions.ts';
 import { printRows, processTerminal } from './output.ts';
+import { withStore } from './withStore.ts';
 
 interface CreateFlags extends DataOptions {
   readonly period: string;
@@ -36,29 +35,20 @@ async function run(flags: CreateFlags): Promise<void> {
   const { catalogFile } = catalogFileOf(flags);
   const catalog = catalogFile === undefined ? emptyCatalog : loadCatalog(catalogFile);
   const dataDir = resolve(flags.data);
-  requireStore(dataDir);
-  const release = lockDataDir(dataDir);
-  try {
-    const engine = await openEmbedded(join(dataDir, 'store'));
-    try {
-      const { folder, files, review } = await createAccessReview({
-        engine,
-        dataDir,
-        anchorFile: anchorFile(flags.data),
-        catalog,
-        period: flags.period,
-        now: systemClock.now(),
-      });
-      for (const warning of review.warnings) terminal.err.write(`${warning}\n`);
-      printRows(
-        terminal,
-        files.map((f) => ({ file: join(folder, f.name), bytes: f.bytes, sha256: f.sha256 })),
-        ['file', 'bytes', 'sha256'],
-      );
-    } finally {
-      await engine.close();
-    }
-  } finally {
-    release();
-  }
+  const { folder, files, review } = await withStore(flags.data, (engine) =>
+    createAccessReview({
+      engine,
+      dataDir,
+      anchorFile: anchorFile(flags.data),
+      catalog,
+      period: flags.period,
+      now: systemClock.now(),
+    }),
+  );
+  for (const warning of review.warnings) terminal.err.write(`${warning}\n`);
+  printRows(
+    terminal,
+    files.map((f) => ({ file: join(folder, f.name), bytes: f.bytes, sha256: f.sha256 })),
+    ['file', 'bytes', 'sha256'],
+  );
 }

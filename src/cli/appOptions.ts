@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander';
 import { type App, keptCatalog, openApp } from '../app.ts';
 import { systemClock } from '../core/clock.ts';
 import { KeywitnessError } from '../core/errors.ts';
-import { openEmbedded } from '../store/client.ts';
+import { openChosenStore } from './chosenStore.ts';
 import { dataOption } from './dataOption.ts';
 
 export interface DataOptions {
@@ -53,7 +53,7 @@ export async function withApp<T>(options: DataOptions, run: (app: App) => Promis
     anchorFile: anchorFile(options.data),
     ...catalogFileOf(options),
     clock: systemClock,
-    openStore: () => openEmbedded(join(resolve(options.data), 'store')),
+    openStore: () => openChosenStore(options.data),
   });
   try {
     const result = await run(app);

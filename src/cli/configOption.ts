@@ -1,17 +1,20 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/config.ts';
+import { chooseStore } from './chosenStore.ts';
 
 /**
  * `--config FILE` on every command: data directory, catalog and anchor come from it unless the command line or
- * the environment names them.
+ * the environment names them; the store is the server it names, if it names one.
  */
 export function addConfigOption(command: Command): void {
   if (!command.options.some((o) => o.long === '--data')) return;
-  command.option('--config <file>', 'take data directory, catalog and anchor from this configuration');
+  command.option('--config <file>', 'take data directory, store, catalog and anchor from this configuration');
   command.hook('preAction', (_, action) => {
     const file: unknown = action.getOptionValue('config');
+    chooseStore(undefined);
     if (typeof file !== 'string') return;
     const config = loadConfig(file);
+    chooseStore(config.store);
     const setUnlessGiven = (name: string, value: string | undefined) => {
       const source = action.getOptionValueSource(name);
       const isGiven = source !== undefined && source !== 'default';
