@@ -123,7 +123,7 @@ describe('one file knows a client library', () => {
     'prom-client': /^telemetry\//,
     commander: /^cli\//,
     yaml: /^(config|enrich|detect)\//,
-    hono: /^(intake|console|telemetry)\//,
+    hono: /^(intake|console|telemetry|ledger\/witness)\//,
     '@hono/node-server': /^(intake|console|telemetry)\//,
     preact: /^(report|notify|console)\//,
     'preact-render-to-string': /^(report|notify|console)\//,

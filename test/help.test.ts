@@ -7,8 +7,8 @@ import { createGunzip, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../src/core/packageRoot.ts';
 
-/** Services run until they are told to stop; their example is run where a broker is (test/kafka). */
-const runsForEver = ['run'];
+/** Services run until they are told to stop; their examples are run in test/kafka and test/ledger. */
+const runsForEver = ['run', 'witness'];
 
 let folder: string;
 let shims: string;

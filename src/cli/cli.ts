@@ -18,6 +18,7 @@ import { rulesCommand } from './rules.ts';
 import { runCommand } from './run.ts';
 import { sourcesCommand } from './sources.ts';
 import { verifyCommand } from './verify.ts';
+import { witnessCommand } from './witness.ts';
 
 /** Exit codes of `verify` for what every other command calls 2, 3 and 4 (docs/cli.md): there those are verdicts. */
 const verifyExit: Readonly<Record<number, number>> = { 2: 64, 3: 78, 4: 69 };
@@ -44,6 +45,7 @@ function program(): Command {
     .addCommand(verifyCommand())
     .addCommand(proveCommand())
     .addCommand(checkpointCommand())
+    .addCommand(witnessCommand())
     .addCommand(configCommand());
 }
 

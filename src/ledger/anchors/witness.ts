@@ -1,0 +1,163 @@
+import { KeywitnessError } from '../../core/errors.ts';
+import { type CosignatureVerifier, cosignedAt } from '../cosignature.ts';
+import { splitNote } from '../note.ts';
+import { addCheckpointText } from '../witness/request.ts';
+import type { Anchor, SignedHead } from './anchor.ts';
+
+export interface WitnessAnchorOptions {
+  /** The submission prefix: `/add-checkpoint` lies below it. */
+  readonly url: string;
+  /** What another key cosigned is ignored. */
+  readonly key: CosignatureVerifier;
+  /** Of one request. */
+  readonly timeoutMs?: number;
+}
+
+/** Half a heartbeat. */
+const timeoutMsDefault = 5_000;
+/** A cosignature has 150 bytes, a post-quantum one 3.3 kB. */
+const answerBytesMax = 64 * 1024;
+
+type Answer =
+  | { readonly status: 200; readonly lines: readonly string[] }
+  | { readonly status: 409; readonly size: number }
+  | { readonly status: 422 };
+
+/**
+ * A witness of C2SP tlog-witness as an anchor: what it cosigned it never lets the log take back. `keep` throws
+ * KW_WITNESS when it is away or refuses, KW_WITNESS_FORK when it remembers another history than this log's.
+ * @see https://c2sp.org/tlog-witness
+ */
+export function witnessAnchor(options: WitnessAnchorOptions): Anchor {
+  const { name } = options.key;
+  const closed = new AbortController();
+  /** What it cosigned last, as far as we know; it corrects us. */
+  let known = 0;
+  return {
+    name,
+    async keep(head) {
+      const { size } = head.meta;
+      let from = Math.min(known, size);
+      let answer = await ask(options, head, from, closed.signal);
+      if (answer.status === 409 && answer.size !== from && answer.size <= size) {
+        from = answer.size;
+        answer = await ask(options, head, from, closed.signal);
+      }
+      if (answer.status !== 200) throw contradiction(name, head, from, answer);
+      known = size;
+      return answer.lines;
+    },
+    async close() {
+      closed.abort();
+    },
+  };
+}
+
+/** After the second question: what it remembers cannot be where this log came from, or somebody else asks it too. */
+function contradiction(
+  name: string,
+  { meta }: SignedHead,
+  from: number,
+  answer: Exclude<Answer, { status: 200 }>,
+): KeywitnessError {
+  const fork = (what: string) =>
+    new KeywitnessError(
+      'KW_WITNESS_FORK',
+      `Witness ${name} ${what}. It cosigns no more of this log, which goes on without it. Unless a backup was put ` +
+        'back, somebody rewrote the history: keep the data directory and the anchor file as they are and run ' +
+        '`keywitness verify`.',
+    );
+  if (answer.status === 422) {
+    return fork(`cosigned ${from} leaves of the meta-log that are not the first ${from} of this one`);
+  }
+  if (answer.size > meta.size) {
+    return fork(
+      `cosigned a meta-log of ${answer.size} leaves, and this one has ${meta.size}: it was rolled back`,
+    );
+  }
+  if (answer.size === from && from === meta.size) {
+    return fork(`cosigned another meta-log of ${meta.size} leaves`);
+  }
+  return refused(
+    name,
+    `changes the size it remembers (now ${answer.size}): does another process use this log?`,
+  );
+}
+
+async function ask(
+  { url, key, timeoutMs }: WitnessAnchorOptions,
+  { meta, consistency }: SignedHead,
+  from: number,
+  closed: AbortSignal,
+): Promise<Answer> {
+  const proof = from === 0 || from === meta.size ? [] : await consistency(from);
+  const { status, body } = await post(
+    key.name,
+    `${url.replace(/\/$/, '')}/add-checkpoint`,
+    addCheckpointText({ oldSize: from, proof, note: meta.note }),
+    AbortSignal.any([closed, AbortSignal.timeout(timeoutMs ?? timeoutMsDefault)]),
+  );
+  if (status === 200) return { status, lines: cosignatures(meta.note, body, key) };
+  if (status === 409) return { status, size: toldSize(key.name, body) };
+  if (status === 422) return { status };
+  const advice =
+    status === 404
+      ? ' It does not know this log: give it the vkey of the meta-log (first line of the keys.txt of `keywitness prove`).'
+      : '';
+  throw refused(key.name, `answered ${status}: ${firstLine(body)}.${advice}`);
+}
+
+async function post(
+  name: string,
+  url: string,
+  text: string,
+  signal: AbortSignal,
+): Promise<{ readonly status: number; readonly body: string }> {
+  try {
+    const headers = { 'Content-Type': 'text/plain; charset=utf-8' };
+    const response = await fetch(url, { method: 'POST', body: text, headers, signal, redirect: 'error' });
+    return { status: response.status, body: await readText(response) };
+  } catch (cause) {
+    throw new KeywitnessError('KW_WITNESS', `Witness ${name} is away (${reasonOf(cause)}).`, { cause });
+  }
+}
+
+async function readText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > answerBytesMax) throw new RangeError('the answer has no end');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/** The lines of the answer that this key signed over this checkpoint; others are ignored, as the spec asks. */
+function cosignatures(note: string, body: string, key: CosignatureVerifier): string[] {
+  const text = splitNote(note)?.text ?? '';
+  const lines = body.split('\n').map((line) => `${line}\n`);
+  const own = lines.filter((line) => cosignedAt(`${text}\n${line}`, key) !== undefined);
+  if (own.length === 0)
+    throw refused(key.name, 'gave no cosignature that its key made over this checkpoint.');
+  return own;
+}
+
+function toldSize(name: string, body: string): number {
+  if (/^(0|[1-9]\d{0,15})\n$/.test(body)) return Number(body);
+  throw refused(name, `answered 409 without a size: ${firstLine(body)}.`);
+}
+
+function refused(name: string, what: string): KeywitnessError {
+  return new KeywitnessError('KW_WITNESS', `Witness ${name} ${what}`);
+}
+
+function firstLine(body: string): string {
+  return JSON.stringify((body.split('\n')[0] ?? '').slice(0, 200));
+}
+
+/** `fetch failed` hides its reason one level below. */
+function reasonOf(error: unknown): string {
+  const { cause, name, message } = error as Error & { cause?: NodeJS.ErrnoException };
+  return cause?.code ?? cause?.message ?? (name === 'TimeoutError' ? 'no answer in time' : message);
+}

@@ -1,0 +1,69 @@
+import { readFileSync, statSync } from 'node:fs';
+import { KeywitnessError } from '../../core/errors.ts';
+import { metaOrigin, parseStreamOrigin } from '../checkpoint.ts';
+import { type NoteVerifier, noteVerifier, parseVerifierKey } from '../note.ts';
+
+/** The logs a witness knows: the keys it trusts for each origin, read again when their file changed. */
+export interface KnownLogs {
+  /** Keys trusted for this origin; none = the log is unknown. */
+  verifiers(origin: string): readonly NoteVerifier[];
+  readonly count: number;
+}
+
+/**
+ * Opens a file of vkeys, one a line; blank lines and lines that begin with # say nothing. A missing file knows no
+ * log yet. A file that becomes unreadable while the witness runs leaves the logs it knew: `onTrouble` hears why.
+ * @throws KW_CONFIG when it cannot be read at the start
+ */
+export function openKnownLogs(path: string, onTrouble: (error: unknown) => void): KnownLogs {
+  let version = versionOf(path);
+  let keys = readKeyLines(path, version);
+  const refresh = () => {
+    const now = versionOf(path);
+    if (now === version) return;
+    version = now;
+    try {
+      keys = readKeyLines(path, now);
+    } catch (error) {
+      onTrouble(error);
+    }
+  };
+  return {
+    verifiers(origin) {
+      refresh();
+      return [...keys.filter((k) => k.name === origin), ...streamVerifiers(origin, keys)];
+    },
+    get count() {
+      return keys.length;
+    },
+  };
+}
+
+/** One key signs a whole log: pinned for `keywitness/LOGID/meta` it holds for that log's streams too. */
+function streamVerifiers(origin: string, keys: readonly NoteVerifier[]): NoteVerifier[] {
+  const stream = parseStreamOrigin(origin);
+  if (stream === undefined) return [];
+  const meta = metaOrigin(stream.logId);
+  return keys.filter((k) => k.name === meta).map((k) => noteVerifier(origin, k.publicKey));
+}
+
+/** Changes whenever the file was written or replaced; '' = there is none. */
+function versionOf(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
+  return stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
+}
+
+function readKeyLines(path: string, version: string): NoteVerifier[] {
+  if (version === '') return [];
+  const wrong = (line: number) =>
+    new KeywitnessError('KW_CONFIG', `${path}:${line}: not a vkey of an Ed25519 log (name+id+base64).`);
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .map((line, i) => ({ text: line.trim(), number: i + 1 }))
+    .filter(({ text }) => text !== '' && !text.startsWith('#'))
+    .map(({ text, number }) => {
+      const key = parseVerifierKey(text);
+      if (key === undefined) throw wrong(number);
+      return key;
+    });
+}
