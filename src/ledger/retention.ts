@@ -1,4 +1,4 @@
-import { type MetaLeaf, metaValue } from './meta.ts';
+import { type MetaLeaf, type MetaLine, metaValue } from './meta.ts';
 import { strictBase64 } from './note.ts';
 
 /** Leaves whose records were lawfully dropped: their hashes are in the tiles. */
@@ -19,6 +19,23 @@ export interface ExpiredRange {
   readonly approvers: readonly string[];
   /** Legal holds in force that were looked at. */
   readonly holds: number;
+}
+
+/** The lines of a `retention` leaf. `by` = the account that ran the command. */
+export function retentionLines(range: ExpiredRange, by: string): MetaLine[] {
+  return [
+    ['month', range.month],
+    ['tree', range.tree],
+    ['from', `${range.from}`],
+    ['count', `${range.count}`],
+    ['first', `${range.first}`],
+    ['last', `${range.last}`],
+    ['root', range.root.toString('base64')],
+    ['policy', range.policy],
+    ...range.approvers.map((name): MetaLine => ['approver', name]),
+    ['holds', `${range.holds}`],
+    ['by', by],
+  ];
 }
 
 /** Reads a `retention` leaf; undefined when it is not a whole one. */
