@@ -37,13 +37,18 @@ export function noteVerifier(name: string, publicKey: Buffer): NoteVerifier {
 export function keyOfType(name: string, publicKey: Buffer, type: number): Omit<NoteVerifier, 'isSignature'> {
   if (!isKeyName(name)) throw new RangeError(`not a key name: ${JSON.stringify(name)}`);
   const typed = Buffer.concat([Buffer.from([type]), publicKey]);
-  const keyId = hash('sha256', Buffer.concat([Buffer.from(`${name}\n`), typed]), 'buffer').readUInt32BE();
+  const keyId = keyIdOf(name, typed);
   return {
     name,
     keyId,
     publicKey,
     vkey: `${name}+${keyId.toString(16).padStart(8, '0')}+${typed.toString('base64')}`,
   };
+}
+
+/** Of a key name and the signature type followed by the public key. */
+export function keyIdOf(name: string, typed: Buffer): number {
+  return hash('sha256', Buffer.concat([Buffer.from(`${name}\n`), typed]), 'buffer').readUInt32BE();
 }
 
 /** A key that lies in this process. */
