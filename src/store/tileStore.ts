@@ -95,17 +95,13 @@ async function edgeLeaves(engine: Engine, key: StreamKey, index: number): Promis
   return Buffer.concat([head, ...rows.map((r) => Buffer.from(String(r.h), 'base64'))]);
 }
 
-/** How many leaves stand before a record in its tree, from the tiles' last offsets and the records after them. */
+/** How many leaves stand before a record in its tree: those of the tiles before it, and the records after these. */
 export async function leavesBefore(engine: Engine, key: StreamKey, offset: bigint): Promise<number> {
-  const [tile] = await engine.rows(
-    `SELECT toUInt64(\`index\`) AS i, length(hashes) AS bytes, toString(last) AS o FROM kw.tiles WHERE ${ofTree} AND level = 0 AND last < {offset:UInt64} ` +
-      'ORDER BY `index` DESC, length(hashes) DESC LIMIT 1',
+  const [row] = await engine.rows(
+    `WITH (SELECT (\`index\` * 256 + intDiv(length(hashes), 32), toInt128(last), 1) FROM kw.tiles WHERE ${ofTree} AND level = 0 AND last < {offset:UInt64} ` +
+      'ORDER BY `index` DESC, length(hashes) DESC LIMIT 1) AS tile SELECT ifNull(tile.1, 0) + count() AS n FROM kw.records ' +
+      `WHERE ${ofTree} AND toInt128(offset) > ifNull(tile.2, -1) AND offset < {offset:UInt64}`,
     { ...treeParams(key), offset: offset.toString() },
   );
-  const [rest] = await engine.rows(
-    `SELECT count() AS n FROM kw.records WHERE ${ofTree} AND toInt128(offset) > {after:Int128} AND offset < {offset:UInt64}`,
-    { ...treeParams(key), after: String(tile?.o ?? '-1'), offset: offset.toString() },
-  );
-  const covered = tile === undefined ? 0 : Number(tile.i) * 256 + Number(tile.bytes) / 32;
-  return covered + Number(rest?.n ?? 0);
+  return Number(row?.n ?? 0);
 }

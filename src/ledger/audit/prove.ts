@@ -1,17 +1,9 @@
 import { KeywitnessError } from '../../core/errors.ts';
-import {
-  type EventRef,
-  eventRefText,
-  type KwRecord,
-  metaTree,
-  type StreamKey,
-  streamKeyText,
-} from '../../core/record.ts';
+import { type EventRef, eventRefText, type KwRecord, metaTree, type StreamKey } from '../../core/record.ts';
 import { hasDerivedRow } from '../../store/auditRows.ts';
 import type { Engine } from '../../store/client.ts';
 import {
   metaLeavesListing,
-  metaLeavesOfKind,
   newestCheckpoint as newestOf,
   type SignedCheckpointRow,
 } from '../../store/ledgerStore.ts';
@@ -19,14 +11,16 @@ import { recordAt } from '../../store/positions.ts';
 import { leavesBefore, readTiles } from '../../store/tileStore.ts';
 import { isSignedCheckpoint, metaOrigin, streamOrigin } from '../checkpoint.ts';
 import type { LogIdentity } from '../keys.ts';
-import { leafHashOfText, leafText, type Transport } from '../leaf.ts';
+import { leafHashOfText, leafText } from '../leaf.ts';
 import { parseMeta } from '../meta.ts';
 import { noteVerifier } from '../note.ts';
 import { formatProof } from '../proof.ts';
-import { parseBinding } from '../settings.ts';
-import { rangeRootsFromTiles } from '../tiles.ts';
+import { rangeRootsFromTiles, type TileReader } from '../tiles.ts';
 import { inclusionRanges, rootFromInclusion } from '../tree.ts';
 import { transportOf } from './tree.ts';
+
+/** Where a tree's hashes are read; a running ledger has the newest in memory (`Ledger.readTiles`). */
+export type TilesOf = (key: StreamKey) => TileReader;
 
 /** A proof folder: names and contents (docs/ledger.md, "The proof folder"). */
 export type ProofFolder = ReadonlyMap<string, Buffer>;
@@ -35,7 +29,12 @@ export type ProofFolder = ReadonlyMap<string, Buffer>;
  * Proves one event to a stranger: its bytes, its leaf in the stream's signed tree, and the heartbeat leaf that
  * pins that tree in the signed meta-log. Signs nothing new. @throws KW_EVENT_UNKNOWN, KW_LEDGER_BROKEN
  */
-export async function proveEvent(engine: Engine, identity: LogIdentity, ref: EventRef): Promise<ProofFolder> {
+export async function proveEvent(
+  engine: Engine,
+  identity: LogIdentity,
+  ref: EventRef,
+  tiles: TilesOf = (key) => (at) => readTiles(engine, key, at),
+): Promise<ProofFolder> {
   const stored = await recordAt(engine, ref, ref.offset);
   if (stored === undefined || !(await hasDerivedRow(engine, ref))) {
     throw new KeywitnessError('KW_EVENT_UNKNOWN', `${eventRefText(ref)} names no event.`);
@@ -53,10 +52,9 @@ export async function proveEvent(engine: Engine, identity: LogIdentity, ref: Eve
   }
   for (const c of [checkpoint, meta])
     if (!isSignedCheckpoint(c.note, c, identity.publicKey)) broken(c.origin);
-  const transport = (await boundTransport(engine, ref)) ?? transportOf(stored, []);
-  const text = leafText(stored.record, transport);
-  const event = await proofOf(engine, ref, { text, index, checkpoint });
-  const heartbeat = await proofOf(engine, metaTree, { ...pinned, checkpoint: meta });
+  const text = leafText(stored.record, transportOf(stored, []));
+  const event = await proofOf(tiles(ref), { text, index, checkpoint });
+  const heartbeat = await proofOf(tiles(metaTree), { ...pinned, checkpoint: meta });
   const keys = [origin, meta.origin]
     .map((name) => `${noteVerifier(name, identity.publicKey).vkey}\n`)
     .join('');
@@ -82,9 +80,8 @@ interface Proved {
   readonly checkpoint: SignedCheckpointRow;
 }
 
-async function proofOf(engine: Engine, key: StreamKey, proved: Proved): Promise<string> {
+async function proofOf(read: TileReader, proved: Proved): Promise<string> {
   const { text, index, checkpoint } = proved;
-  const read = (at: Parameters<typeof readTiles>[2]) => readTiles(engine, key, at);
   const path = await rangeRootsFromTiles(read, inclusionRanges(index, checkpoint.size)).catch(
     (cause: unknown) => broken(checkpoint.origin, cause),
   );
@@ -111,16 +108,6 @@ async function findPin(
   return leaves.findLast(({ text }) =>
     parseMeta(text)?.lines.some(([n, v]) => n === 'stream' && v === listed),
   );
-}
-
-/** How the tree's records arrived, as its newest `settings` leaf says. */
-async function boundTransport(engine: Engine, ref: EventRef): Promise<Transport | undefined> {
-  const bindings = (await metaLeavesOfKind(engine, 'settings')).flatMap(({ text }) => {
-    const leaf = parseMeta(text);
-    const binding = leaf && parseBinding(leaf);
-    return binding?.tree === streamKeyText(ref) ? [binding] : [];
-  });
-  return bindings.at(-1)?.transport;
 }
 
 function rawBytes(record: KwRecord): Buffer {
