@@ -174,7 +174,11 @@ class KafkaIntake {
     await this.#admin.disconnect().catch(() => {});
     // A compression nobody can read does not get better by trying again.
     if (nameOf(error) === 'KafkaJSNotImplemented') {
-      this.#failure = new KeywitnessError('KW_BROKER', String(error), { cause: error });
+      this.#failure = new KeywitnessError(
+        'KW_BROKER',
+        `A batch is compressed in a way that this version does not know (${(error as Error).message}). Nothing is lost: it waits in its topic.`,
+        { cause: error },
+      );
     }
     return error;
   }

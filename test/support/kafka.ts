@@ -86,6 +86,40 @@ export async function createTopic(
   );
 }
 
+/** Takes every member out of a group, as an expired session would: each finds out at its next heartbeat. */
+export async function evictMembers(addresses: readonly string[], group: string): Promise<number> {
+  const client = kafkaClient(addresses);
+  const { groups } = await withAdmin(addresses, (admin) => admin.describeGroups([group]));
+  const members = groups.flatMap((g) => g.members.map((m) => m.memberId));
+  const cluster = clusterOf(client);
+  await cluster.connect();
+  try {
+    await cluster.refreshMetadata();
+    const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+    for (const memberId of members) await coordinator.leaveGroup({ groupId: group, memberId });
+  } finally {
+    await cluster.disconnect();
+  }
+  return members.length;
+}
+
+interface Cluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  findGroupCoordinator(of: { groupId: string }): Promise<{
+    leaveGroup(who: { groupId: string; memberId: string }): Promise<unknown>;
+  }>;
+}
+
+/** kafkajs offers no request that takes another member out; its inside does. */
+function clusterOf(client: Kafka): Cluster {
+  const symbols = Object.getOwnPropertySymbols(client);
+  const create = symbols.find((s) => s.description === 'private:Kafka:createCluster');
+  if (create === undefined) throw new Error('kafkajs is not the version it was');
+  return (client as unknown as Record<symbol, (options: object) => Cluster>)[create]?.({}) as Cluster;
+}
+
 /** kafkajs makes one batch of one `send`, and a broker refuses one over 1 MiB: stay well below. */
 const sendBytes = 400_000;
 

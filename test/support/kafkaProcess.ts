@@ -25,6 +25,7 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=8388608
+log.cleaner.backoff.ms=200
 message.max.bytes=33554432
 replica.fetch.max.bytes=33554432
 `;
