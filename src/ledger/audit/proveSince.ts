@@ -8,6 +8,7 @@ import { consistencyRanges, isConsistent } from '../consistency.ts';
 import type { LogIdentity } from '../keys.ts';
 import { splitNote } from '../note.ts';
 import { rangeRootsFromTiles } from '../tiles.ts';
+import { addCheckpointText } from '../witness/request.ts';
 
 /**
  * From a kept checkpoint to the newest one of its tree, as the body of a C2SP tlog-witness `add-checkpoint` request:
@@ -30,8 +31,7 @@ export async function proveSince(engine: Engine, identity: LogIdentity, note: st
   if (kept.size > 0 && !isConsistent(kept.size, kept.root, newest.size, newest.root, proof)) {
     throw notContinued('no proof leads from its root to the newest one');
   }
-  const lines = proof.map((hash) => `${hash.toString('base64')}\n`).join('');
-  return `old ${kept.size}\n${lines}\n${newest.note}`;
+  return addCheckpointText({ oldSize: kept.size, proof, note: newest.note });
 }
 
 function consistencyProof(
