@@ -1,4 +1,5 @@
 import type { StreamKey } from '../core/record.ts';
+import { sqlOffsets } from './literal.ts';
 
 /** Between which offsets the rows of a block stand, by tree. */
 export interface Spans {
@@ -35,7 +36,7 @@ export function newSpans(): Spans {
       if (offset > last.last) last.last = offset;
     },
     condition() {
-      const places = [...spans.values()].map(spanCondition).join(' OR ');
+      const places = [...spans.values()].map((s) => sqlOffsets(s.key, s.first, s.last)).join(' OR ');
       return to < from
         ? `(${places})`
         : `ingested_at BETWEEN ${millisSql(from)} AND ${millisSql(to)} AND (${places})`;
@@ -54,15 +55,6 @@ export function absentFrom(table: string, identity: readonly string[], spans: Sp
   return `(${columns}) NOT IN (SELECT ${columns} FROM ${table} WHERE ${spans.condition()})`;
 }
 
-function spanCondition({ key, first, last }: Span): string {
-  return `(stream = ${sqlString(key.stream)} AND partition = ${key.partition} AND epoch = ${key.epoch} AND offset BETWEEN ${first} AND ${last})`;
-}
-
 function millisSql(ms: number): string {
   return `fromUnixTimestamp64Milli(${ms}, 'UTC')`;
-}
-
-/** A string literal; stream names are `[A-Za-z0-9._-]`, escaped all the same. */
-export function sqlString(text: string): string {
-  return `'${text.replace(/\\/g, '\\\\').replace(/'/g, "\\'")}'`;
 }

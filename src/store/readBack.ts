@@ -1,7 +1,7 @@
 import { KeywitnessError } from '../core/errors.ts';
 import { type StreamKey, streamKeyText } from '../core/record.ts';
-import { sqlString } from './absent.ts';
 import type { Engine } from './client.ts';
+import { sqlOffsets } from './literal.ts';
 import type { RecordRow } from './tables.ts';
 
 interface Span extends StreamKey {
@@ -46,10 +46,7 @@ export async function readBackRecords(engine: Engine, rows: readonly RecordRow[]
 
 /** Which of these offsets are stored already, for a retry after an answer that never came. */
 function spanSql(spans: readonly Span[]): string {
-  const parts = spans.map(
-    (s) =>
-      `(stream = ${sqlString(s.stream)} AND partition = ${s.partition} AND epoch = ${s.epoch} AND offset BETWEEN ${s.first} AND ${s.last})`,
-  );
+  const parts = spans.map((s) => sqlOffsets(s, s.first, s.last));
   return (
     'SELECT stream, partition, epoch, count() AS n, toString(min(offset)) AS first, toString(max(offset)) AS last, ' +
     // hex() of a number leaves out leading zero bytes: without the padding one flush in 256 would never pass.
