@@ -67,11 +67,19 @@ interface KafkaConfig {
   };
 }
 
+export interface WitnessConfig {
+  readonly url: string;
+  /** A vkey of type 0x04. */
+  readonly key: string;
+}
+
 export interface Config {
   /** The file it came from; paths in it start from its folder. */
   readonly file: string;
   readonly data: string;
   readonly anchor: string;
+  /** Who else remembers: C2SP tlog-witness, by submission prefix and vkey. */
+  readonly witnesses: readonly WitnessConfig[];
   readonly catalog?: string;
   /** Absent = the rules that come with Keywitness. */
   readonly rules?: readonly string[];
@@ -205,15 +213,24 @@ function isZone(zone: string): boolean {
   }
 }
 
-/** The message never repeats the URL: somebody has put a password in it. */
 function urlChecks(document: ConfigDocument, yaml: PositionedYaml): Diagnostic[] {
-  if (document.store === undefined) return [];
-  const say = (message: string) => [yaml.diagnostic(['store', 'url'], message)];
-  if (!URL.canParse(document.store.url)) return say('`store.url` is no URL');
-  const { username, password } = new URL(document.store.url);
-  return username + password === ''
-    ? []
-    : say('`store.url` holds a user: give `user` and `password` instead');
+  const out: Diagnostic[] = [];
+  /** The message never repeats the URL: somebody has put a password in it. */
+  const check = (path: readonly (string | number)[], url: string, name: string, advice = '') => {
+    if (!URL.canParse(url)) out.push(yaml.diagnostic(path, `${name} is no URL`));
+    else if (new URL(url).username + new URL(url).password !== '')
+      out.push(yaml.diagnostic(path, `${name} holds a user${advice}`));
+  };
+  const { store, anchors } = document;
+  if (store) check(['store', 'url'], store.url, '`store.url`', ': give `user` and `password` instead');
+  const keys = new Set<string>();
+  for (const [i, { url, key }] of (anchors?.witness ?? []).entries()) {
+    check(['anchors', 'witness', i, 'url'], url, 'the `url` of a witness');
+    if (keys.has(key))
+      out.push(yaml.diagnostic(['anchors', 'witness', i, 'key'], 'this witness is listed twice'));
+    keys.add(key);
+  }
+  return out;
 }
 
 function listenChecks(document: ConfigDocument, yaml: PositionedYaml): Diagnostic[] {
@@ -255,6 +272,7 @@ function configOf(
       : d.anchor === undefined
         ? `${data}.anchor`
         : path(d.anchor),
+    witnesses: d.anchors?.witness ?? [],
     ...(d.catalog === undefined ? {} : { catalog: path(d.catalog) }),
     ...(d.rules === undefined ? {} : { rules: d.rules.map(path) }),
     cluster,

@@ -2,6 +2,7 @@
 export interface ConfigDocument {
   readonly data?: string;
   readonly anchor?: string;
+  readonly anchors?: { readonly witness?: readonly { readonly url: string; readonly key: string }[] };
   readonly catalog?: string;
   readonly rules?: readonly string[];
   readonly cluster?: string;

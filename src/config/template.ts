@@ -8,6 +8,11 @@ export function configTemplate(schemaPath: string): string {
 data: ./.keywitness
 # anchor: ./.keywitness.anchor
 
+# Witnesses on machines of other people: what they cosigned nobody can take back (docs/witness.md).
+# anchors:
+#   witness:
+#     - { url: "https://witness.example.com", key: "keywitness-witness/76207584+21a99231+BHYgdYSduB35PVJiJQFIs8987xZTWua3ONX79oVnZurK" }
+
 # What you know and no log says: environments, owners, people, networks, announced work.
 # catalog: ./catalog.yaml
 

@@ -15,6 +15,7 @@ const env = {
   SLACK_TOKEN: 'xoxb-canary',
   SMTP_URL: 'smtps://u:canary@mail.example',
 };
+const witnessKey = 'w+1a2b3c4d+BHYgdYSduB35PVJiJQFIs8987xZTWua3ONX79oVnZurK';
 const parse = (text: string, more: Record<string, string> = {}) =>
   parseConfig(text, '/etc/keywitness/keywitness.yaml', {
     env: { ...env, ...more },
@@ -80,6 +81,22 @@ describe('the configuration says where it is wrong', () => {
     [
       'store: { url: "http://u:pw@db" }',
       '1:15: error: `store.url` holds a user: give `user` and `password` instead',
+    ],
+    [
+      `anchors: { witness: [{ url: "https://w", key: ${witnessKey} }, { url: "ftp://w", key: ${witnessKey} }] }`,
+      '1:113: error: `anchors.witness.1.url` has the wrong form: http:// or https://: the prefix that /add-checkpoint lies below (C2SP tlog-witness)',
+    ],
+    [
+      'anchors: { witness: [{ url: "https://u:pw@w", key: "w+00000000+AAAA" }] }',
+      "1:52: error: `anchors.witness.0.key` has the wrong form: the witness's vkey (type 0x04), as `keywitness witness` prints it",
+    ],
+    [
+      `anchors: { witness: [{ url: "https://u:pw@w", key: ${witnessKey} }] }`,
+      '1:29: error: the `url` of a witness holds a user',
+    ],
+    [
+      `anchors:\n  witness:\n    - { url: "https://w", key: ${witnessKey} }\n    - { url: "https://v", key: ${witnessKey} }`,
+      '4:32: error: this witness is listed twice',
     ],
     [
       'a: &a [x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: [*c, *c, *c, *c, *c, *c, *c, *c, *c]',
@@ -231,5 +248,6 @@ describe('the template', () => {
     expect(config?.http?.streams).toHaveLength(1);
     expect(config?.store?.user).toBe('keywitness');
     expect(config?.notify.email?.to).toEqual(['security@example.com']);
+    expect(config?.witnesses.map((w) => w.url)).toEqual(['https://witness.example.com']);
   });
 });
