@@ -200,14 +200,18 @@ export async function openServer(options: ServerOptions): Promise<Engine> {
     },
     readOnly: (sql, format, limits) =>
       guarded(where, async () => {
-        // Over HTTP settings are the request's own and end with it.
+        // Over HTTP settings are the request's own and end with it. An account that is read-only already may not set
+        // `readonly` again, and with 1 sets nothing: then its limits are the administrator's.
+        const [now] = await selectRows(client, "SELECT getSetting('readonly') AS level");
+        const level = Number(now?.level);
+        const settings = level === 1 ? {} : limitSettings(limits);
         const session = createClient({
           url: options.url,
           username: options.user,
           password: options.password.reveal(),
           database: 'kw',
           log: { level: ClickHouseLogLevel.OFF },
-          clickhouse_settings: { ...limitSettings(limits), readonly: '1' },
+          clickhouse_settings: { ...settings, ...(level === 0 ? { readonly: '1' } : {}) },
         });
         try {
           return await (await session.query({ query: sql, format })).text();

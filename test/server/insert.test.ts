@@ -65,6 +65,21 @@ describe('a store over HTTP', () => {
   });
 });
 
+describe('an account of its own for readers', () => {
+  it.each([1, 2])('is enough when it is read-only by itself (readonly = %i)', async (accountReadOnly) => {
+    await server.fault({ kind: 'none', accountReadOnly });
+    const limits = {
+      maxExecutionSeconds: 5,
+      maxResultRows: 10,
+      maxResultBytes: 1_000,
+      maxMemoryBytes: 100_000_000,
+    };
+    expect(await engine.readOnly('SELECT 1 AS one', 'CSVWithNames', limits)).toBe('"one"\n1\n');
+    await expect(writeRecords(engine, rows(0, 1))).rejects.toThrow(/READONLY \(164\)/);
+    await server.fault({ kind: 'none', accountReadOnly: 0 });
+  });
+});
+
 describe('an insert whose answer is lost', () => {
   it('is in the store once, whether it was applied or not', async () => {
     const flush = rows(0, 100);

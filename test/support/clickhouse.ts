@@ -20,8 +20,10 @@ export interface Fault {
   /** That many statements; absent = until told otherwise. */
   readonly times?: number;
   readonly delayMs?: number;
-  /** What SHOW GRANTS answers, one grant a line. */
+  /** What SHOW GRANTS answers, one grant a line; stays until it is given again. */
   readonly grants?: string;
+  /** The setting `readonly` of the account, likewise. */
+  readonly accountReadOnly?: number;
 }
 
 export interface StandIn {

@@ -35,6 +35,7 @@ const holder = new Session(store, {
 let fault: Fault = { kind: 'none' };
 let faultsLeft = 0;
 let grants = '';
+let accountReadOnly = 0;
 let statements = 0;
 const sockets = new Set<Socket>();
 
@@ -97,6 +98,7 @@ async function structureOf(table: string, columns: string): Promise<string> {
 async function run(sql: string, parameters: URLSearchParams): Promise<Buffer> {
   const session = new Session(store);
   try {
+    if (accountReadOnly > 0) await session.queryAsync(`SET readonly = ${accountReadOnly}`);
     const database = parameters.get('database');
     if (database !== null) await session.queryAsync(`USE ${database}`);
     const given = [...parameters].filter(([name]) => !httpOnly.has(name));
@@ -192,6 +194,7 @@ async function control(request: IncomingMessage): Promise<string> {
   if (text !== '') {
     const wanted = JSON.parse(text) as Fault;
     if (wanted.grants !== undefined) grants = wanted.grants;
+    accountReadOnly = wanted.accountReadOnly ?? accountReadOnly;
     if (fault.kind === 'down' && wanted.kind !== 'down') await listening(front, Number(port));
     if (fault.kind !== 'down' && wanted.kind === 'down') {
       front.close();
