@@ -4,14 +4,17 @@ import { Command } from 'commander';
 import { KeywitnessError } from '../core/errors.ts';
 import { eventRefText, parseEventRef } from '../core/record.ts';
 import { proveEvent } from '../ledger/audit/prove.ts';
+import { proveAll } from '../ledger/audit/proveAll.ts';
 import { proveSince } from '../ledger/audit/proveSince.ts';
 import { dataOption } from './dataOption.ts';
 import { processTerminal } from './output.ts';
+import { progressBar } from './progress.ts';
 import { requireIdentity, withStore } from './withStore.ts';
 
 interface ProveFlags {
   readonly data: string;
   readonly out?: string;
+  readonly all?: boolean;
   readonly since?: string;
   readonly json?: boolean;
 }
@@ -21,6 +24,7 @@ export function proveCommand(): Command {
     .description('prove one event, or how the log grew, to a stranger')
     .argument('[event]', 'stream/partition/epoch/offset[/index]')
     .option('--out <dir>', 'folder to write: it must not exist or be empty')
+    .option('--all', 'the whole log as files: every tree in C2SP tlog-tiles layout, with its records')
     .option(
       '--since <note>',
       'print the proof from this kept checkpoint to the newest one, as a witness takes it',
@@ -30,12 +34,16 @@ export function proveCommand(): Command {
     .addHelpText(
       'after',
       '\nExample:\n  keywitness prove audit.ndjson/0/0/0 --out proof\n  keywitness verify --offline proof\n' +
+        '  keywitness prove --all --out bundle\n  keywitness verify --offline bundle\n' +
         '  keywitness checkpoint > kept.note\n  keywitness prove --since kept.note\n',
     )
     .action(async (event: string | undefined, flags: ProveFlags) => {
-      if (event !== undefined && flags.since === undefined) return proveOne(event, flags);
-      if (event === undefined && flags.since !== undefined) return printSince(flags.since, flags);
-      throw new KeywitnessError('KW_USAGE', 'Give one of: an event with --out, or --since.');
+      const asked = [event, flags.all, flags.since].filter((given) => given !== undefined);
+      if (asked.length !== 1) {
+        throw new KeywitnessError('KW_USAGE', 'Give one of: an event with --out, --all with --out, --since.');
+      }
+      if (event !== undefined) return proveOne(event, flags);
+      return flags.since === undefined ? writeAll(flags) : printSince(flags.since, flags);
     });
 }
 
@@ -53,6 +61,17 @@ async function proveOne(event: string, flags: ProveFlags): Promise<void> {
   const written = { event: eventRefText(ref), out, files: [...files.keys()] };
   if (terminal.isPeople) terminal.err.write(`${out}: ${written.files.join(', ')}\n`);
   else terminal.out.write(`${JSON.stringify(written)}\n`);
+}
+
+async function writeAll(flags: ProveFlags): Promise<void> {
+  const out = emptyFolder(flags.out);
+  const terminal = processTerminal(flags);
+  const bar = progressBar('prove');
+  const written = await withStore(flags.data, (engine) =>
+    proveAll(engine, requireIdentity(flags.data), out, (done, total) => bar.update(done, total, done)),
+  ).finally(() => bar.end());
+  if (terminal.isPeople) terminal.err.write(`${out}: ${written.trees} trees, ${written.leaves} leaves\n`);
+  else terminal.out.write(`${JSON.stringify({ out, ...written })}\n`);
 }
 
 async function printSince(path: string, flags: ProveFlags): Promise<void> {

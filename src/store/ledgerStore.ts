@@ -196,6 +196,18 @@ export async function newestCheckpoint(
   return rows.map(checkpointRow)[0];
 }
 
+/** The signed checkpoint of a tree at one size. */
+export async function checkpointOf(
+  engine: Engine,
+  { origin, size, root }: { readonly origin: string; readonly size: number; readonly root: Buffer },
+): Promise<SignedCheckpointRow | undefined> {
+  const rows = await engine.rows(
+    `${checkpointSelect} WHERE origin = {origin:String} AND size = {size:UInt64} AND hex(root) = {root:String} ORDER BY made_at DESC LIMIT 1`,
+    { origin, size, root: root.toString('hex').toUpperCase() },
+  );
+  return rows.map(checkpointRow)[0];
+}
+
 async function lastCheckpoints(engine: Engine): Promise<SignedCheckpointRow[]> {
   const rows = await engine.rows(
     `${checkpointSelect} ORDER BY origin, size DESC, made_at DESC LIMIT 1 BY origin`,
