@@ -4,8 +4,8 @@ import type { CompiledSet } from '../detect/sigma/sigma.ts';
 import type { Catalog } from '../enrich/catalog.ts';
 import { createEnricher } from '../enrich/enrich.ts';
 import { sessionOf } from '../enrich/sessions.ts';
-import { openKeys } from '../ledger/keys.ts';
 import { Ledger } from '../ledger/ledger.ts';
+import { openKeys } from '../ledger/openKeys.ts';
 import { repair, type Stages } from '../pipeline.ts';
 import { loadSources } from '../sources/registry.ts';
 import type { Engine } from '../store/client.ts';
@@ -40,7 +40,7 @@ export interface LineOptions {
 export async function openLine(engine: Engine, options: LineOptions): Promise<Line> {
   const { clock, dataDir, anchorFile, catalog, rules } = options;
   await migrate(engine);
-  const keys = openKeys(dataDir, process.env);
+  const keys = await openKeys(dataDir, process.env);
   const ledger = await Ledger.open({ store: openLedgerStore(engine), keys, anchorFile, clock });
   const book = await openStreamBook(engine);
   const reader = recordReader(book, await loadSources());

@@ -4,8 +4,8 @@ import { systemClock } from '../core/clock.ts';
 import type { DeliveryRow } from '../core/delivery.ts';
 import { KeywitnessError } from '../core/errors.ts';
 import { type Alert, type Level, levelRank, levels } from '../core/signal.ts';
-import { openKeys } from '../ledger/keys.ts';
 import { Ledger } from '../ledger/ledger.ts';
+import { openKeys } from '../ledger/openKeys.ts';
 import { mailText } from '../notify/render/mailText.ts';
 import { storyOf } from '../notify/render/story.ts';
 import { type AlertAct, type AlertStore, openAlertStore } from '../store/alertStore.ts';
@@ -121,7 +121,7 @@ function withAlerts<T>(
 async function acknowledge(engine: Engine, store: AlertStore, dataDir: string, act: AlertAct): Promise<void> {
   const ledger = await Ledger.open({
     store: openLedgerStore(engine),
-    keys: openKeys(resolve(dataDir), process.env),
+    keys: await openKeys(resolve(dataDir), process.env),
     anchorFile: anchorFile(dataDir),
     clock: systemClock,
   });

@@ -1,16 +1,14 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KeywitnessError } from '../core/errors.ts';
-import type { Secret } from '../core/secret.ts';
-import { createKeyFile, type Environment, keyPassphrase, readKeyFile, writeOnce } from './keyFile.ts';
-import { localSigner, rawPublicKey, type Signer, strictBase64 } from './note.ts';
+import { writeAtomically } from './keyFile.ts';
+import { type Signer, strictBase64 } from './note.ts';
 
 /** Who this log is: made once, with the data directory. A directory begun anew is another log. */
 export interface LogIdentity {
   /** 16 hex digits, in every origin and anchor line. */
   readonly logId: string;
-  /** The 32 bytes of RFC 8032. */
+  /** The 32 bytes of RFC 8032 of the key that signs now. */
   readonly publicKey: Buffer;
 }
 
@@ -18,35 +16,29 @@ export interface LogIdentity {
 export interface LedgerKeys extends LogIdentity, Signer {
   /** False when the key lies on the disk in plain. */
   readonly isEncrypted: boolean;
+  /** Why it cannot sign; undefined = it can. */
+  readonly lost: string | undefined;
+  /** The key of a rollover that was begun and not ended: made, and not yet the log's own. */
+  readonly waiting: NextKey | undefined;
+  /** Makes the key that shall follow. Nothing else changes. */
+  next(): Promise<NextKey>;
 }
 
-const folderOf = (dataDir: string) => join(dataDir, 'ledger');
-const keyFile = 'signing-key.pem';
-const identityFile = 'log.txt';
-
-/** Reads the key and identity of DATA/ledger, making both when neither is there. @throws KW_KEY */
-export function openKeys(dataDir: string, env: Environment): LedgerKeys {
-  const folder = folderOf(dataDir);
-  const passphrase = keyPassphrase(env);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (!existsSync(join(folder, keyFile)) && !existsSync(join(folder, identityFile))) {
-    return createKeys(folder, passphrase);
-  }
-  const identity = readIdentity(dataDir);
-  const { privateKey, isEncrypted } = readKeyFile(join(folder, keyFile), passphrase);
-  if (identity === undefined || !rawPublicKey(privateKey).equals(identity.publicKey)) {
-    throw new KeywitnessError(
-      'KW_KEY',
-      `${join(folder, keyFile)} is not the key ${join(folder, identityFile)} names. Nothing was signed. ` +
-        'Put back the key made with this data directory.',
-    );
-  }
-  return { ...localSigner(privateKey), ...identity, isEncrypted };
+/** The key that follows. */
+export interface NextKey extends Signer {
+  /**
+   * Makes it the log's own and destroys the private key before it; only when the meta-log says so already. Cut short
+   * by a crash it is done again: `waiting` is then this key.
+   */
+  take(): Promise<void>;
 }
+
+export const ledgerFolder = (dataDir: string) => join(dataDir, 'ledger');
+export const identityFile = 'log.txt';
 
 /** Log id and public key, without the private key: what `verify` needs. Undefined = no ledger here yet. */
 export function readIdentity(dataDir: string): LogIdentity | undefined {
-  const path = join(folderOf(dataDir), identityFile);
+  const path = join(ledgerFolder(dataDir), identityFile);
   if (!existsSync(path)) return undefined;
   const m = /^([0-9a-f]{16}) ([A-Za-z0-9+/]{43}=)\n$/.exec(readFileSync(path, 'utf8'));
   const publicKey = m ? strictBase64(m[2] as string) : undefined;
@@ -56,10 +48,8 @@ export function readIdentity(dataDir: string): LogIdentity | undefined {
   return { logId: m[1] as string, publicKey };
 }
 
-function createKeys(folder: string, passphrase: Secret | undefined): LedgerKeys {
-  // The key first: an identity whose key was lost in a crash could never sign again.
-  const { privateKey, isEncrypted } = createKeyFile(join(folder, keyFile), passphrase);
-  const identity = { logId: randomBytes(8).toString('hex'), publicKey: rawPublicKey(privateKey) };
-  writeOnce(join(folder, identityFile), `${identity.logId} ${identity.publicKey.toString('base64')}\n`);
-  return { ...localSigner(privateKey), ...identity, isEncrypted };
+/** Says who the log is and which key signs now: whole or not at all, whenever the machine stops. */
+export function writeIdentity(dataDir: string, { logId, publicKey }: LogIdentity): void {
+  const path = join(ledgerFolder(dataDir), identityFile);
+  writeAtomically(path, `${logId} ${publicKey.toString('base64')}\n`);
 }

@@ -1,15 +1,19 @@
-import type { Clock } from '../core/clock.ts';
 import { KeywitnessError } from '../core/errors.ts';
 import { metaTree, type StreamKey, streamKeyText } from '../core/record.ts';
-import type { Anchor, SignedCheckpoint } from './anchors/anchor.ts';
-import { AnchorFile, anchorKeyLine, anchorLine, readAnchor } from './anchors/file.ts';
+import { type SignedCheckpoint, tellAnchors } from './anchors/anchor.ts';
+import { AnchorFile, anchorKeyLine, anchorLines } from './anchors/file.ts';
 import { type Checkpoint, checkpointText, metaOrigin } from './checkpoint.ts';
 import { consistencyRanges } from './consistency.ts';
-import type { LedgerKeys } from './keys.ts';
+import { keyInForce, keyLinesMissing } from './keyChoice.ts';
+import type { KeyHistory } from './keyHistory.ts';
+import { rolloverLines, rootLines } from './keyLeaf.ts';
+import type { NextKey } from './keys.ts';
 import { leafHashOfText } from './leaf.ts';
+import type { HeartbeatFacts, LedgerOptions, TreeExtent } from './ledgerOptions.ts';
 import { type MetaKind, type MetaLine, metaTexts } from './meta.ts';
-import { noteVerifier, signNote } from './note.ts';
-import type { CheckpointRow, LedgerStore, StoredLeaf } from './ports.ts';
+import { noteVerifier, type Signer, signNote } from './note.ts';
+import { noneStored, type PendingTiles, pendingTiles } from './pendingTiles.ts';
+import type { CheckpointRow, StoredLeaf } from './ports.ts';
 import {
   type LiveTree,
   type MetaState,
@@ -18,35 +22,15 @@ import {
   rebuildMeta,
   rebuildTrees,
   signedBefore,
-  type TileQueue,
 } from './rebuild.ts';
 import { bindingLines, isSameBinding, type TreeBinding } from './settings.ts';
-import { extendEdge, rangeRootsFromTiles, type Tile, tileName } from './tiles.ts';
+import { extendEdge, rangeRootsFromTiles, type TileAt, tileName } from './tiles.ts';
 import { appendLeaf, copyFrontier, emptyFrontier, type Frontier, frontierRoot } from './tree.ts';
 
 /** How long a cut tail could go unseen: the heartbeat writes and signs, idle or not (docs/ledger.md). */
 export const heartbeatIntervalMs = 10_000;
 /** All open streams again: a reader of the last hour needs nothing older. */
 const relistIntervalMs = 3_600_000;
-
-export interface LedgerOptions {
-  readonly store: LedgerStore;
-  readonly keys: LedgerKeys;
-  readonly anchorFile: string;
-  /** Who else remembers, beside the file. */
-  readonly anchors?: readonly Anchor[];
-  /** Told when an anchor was away or refused. */
-  readonly onAnchorTrouble?: (anchor: string, error: KeywitnessError) => void;
-  readonly clock: Clock;
-}
-
-/** What a heartbeat pins besides the trees. A hash is written when it differs from the one before. */
-export interface HeartbeatFacts {
-  /** Kafka's high watermarks. */
-  readonly highs?: readonly (StreamKey & { readonly high: bigint })[];
-  /** `rules`, `config`, `catalog`, … by name: hex hashes or versions. */
-  readonly hashes?: Readonly<Record<string, string>>;
-}
 
 /** The ledger while it runs: trees in memory, meta-log, signatures, anchor. One for each data directory. */
 export class Ledger {
@@ -56,6 +40,8 @@ export class Ledger {
   readonly #anchor: AnchorFile;
   readonly #trees: Map<string, LiveTree>;
   readonly #tiles: PendingTiles;
+  /** The key in force. */
+  #signer: Signer;
   #meta: MetaState;
   /** Anchors that are being told: one head at a time, a newer one waits for the next heartbeat. */
   #telling: Promise<void> | undefined;
@@ -75,6 +61,7 @@ export class Ledger {
     this.logId = options.keys.logId;
     this.anchorFile = options.anchorFile;
     this.#options = options;
+    this.#signer = options.keys;
     this.#anchor = anchor;
     this.#trees = trees;
     this.#meta = meta;
@@ -83,14 +70,15 @@ export class Ledger {
 
   /**
    * Rebuilds every tree from the store and holds it against what was signed before. A stream that contradicts
-   * its last checkpoint is marked broken and goes on unsigned; a meta-log that does cannot be continued.
-   * @throws KW_LEDGER_BROKEN
+   * its last checkpoint is marked broken and goes on unsigned; a meta-log that does cannot be continued. A key
+   * rollover that a crash cut short is ended.
+   * @throws KW_LEDGER_BROKEN, KW_KEY when the key in force is not there
    */
   static async open(options: LedgerOptions): Promise<Ledger> {
     const { store, keys, anchorFile } = options;
-    const signed = await signedBefore(store, anchorFile, keys);
+    const signed = await signedBefore(store, anchorFile, keys.logId);
     const tiles = pendingTiles();
-    const meta = await rebuildMeta(store, keys.logId, signed, tiles);
+    const meta = await rebuildMeta(store, keys, signed, tiles);
     if (meta.contradicts) {
       throw new KeywitnessError(
         'KW_LEDGER_BROKEN',
@@ -100,21 +88,19 @@ export class Ledger {
       );
     }
     const trees = await rebuildTrees(store, keys.logId, signed, meta, tiles);
-    let hasKeyLine = false;
-    for await (const entry of readAnchor(anchorFile, keys.logId)) {
-      hasKeyLine = entry.kind === 'key';
-      break;
-    }
+    const inForce = keyInForce(keys, meta.keys.current(), options.isRecovery === true);
     const anchor = await AnchorFile.open(anchorFile);
-    if (!hasKeyLine) await anchor.append([anchorKeyLine(keys.logId, keys.publicKey)]);
-    return new Ledger(options, anchor, trees, meta, tiles);
+    const ledger = new Ledger(options, anchor, trees, meta, tiles);
+    await anchor.append(await keyLinesMissing(anchorFile, keys, meta.keys));
+    if (inForce === 'waiting') await ledger.#takeKey(keys.waiting as NextKey);
+    return ledger;
   }
 
   /** Writes and signs the `start` leaf: from here on silence is a fault. `how` = what the last run left behind. */
   async start(facts: readonly MetaLine[] = []): Promise<void> {
     const last = this.#meta.last;
     const after = last === undefined ? 'nothing' : last.kind === 'stop' ? 'stop' : 'no-stop';
-    const key = noteVerifier(metaOrigin(this.logId), this.#options.keys.publicKey).vkey;
+    const key = noteVerifier(metaOrigin(this.logId), this.publicKey).vkey;
     const broken = this.broken().map((k): MetaLine => ['broken', streamKeyText(k)]);
     await this.#serial(async () => {
       await this.#writeMetaNow('start', [['after', after], ['key', key], ...broken, ...facts]);
@@ -156,6 +142,7 @@ export class Ledger {
       appendLeaf(tree.frontier, leaf);
       extendEdge(tree.edge, leaf, offset, full);
     }
+    tree.end = leaves.at(-1) ?? tree.end;
     if (leaves.length > 0) tree.isEnded = false;
   }
 
@@ -168,8 +155,11 @@ export class Ledger {
     tree.pinnedSize = -1;
   }
 
-  /** A leaf of another kind: `gap`, `epoch`, `ack`. Pinned by the next heartbeat. */
-  async record(kind: 'gap' | 'epoch' | 'ack', lines: readonly MetaLine[]): Promise<void> {
+  /** A leaf of another kind. Pinned by the next heartbeat. */
+  async record(
+    kind: 'gap' | 'epoch' | 'ack' | 'retention' | 'hold' | 'erasure',
+    lines: readonly MetaLine[],
+  ): Promise<void> {
     await this.#serial(() => this.#writeMetaNow(kind, lines));
   }
 
@@ -195,12 +185,56 @@ export class Ledger {
     for (const anchor of this.#options.anchors ?? []) await anchor.close();
   }
 
+  /**
+   * Another key follows. Its leaf is endorsed by the key in force, or by the offline root when that one is lost or
+   * stolen; from the leaf on the rollover has happened, and a restart ends what a crash leaves undone.
+   */
+  async rollover(next: NextKey, root?: Signer): Promise<void> {
+    const keys = { previous: this.publicKey, next: next.publicKey };
+    const by = root === undefined ? 'previous' : 'root';
+    await this.#serial(async () => {
+      await this.#writeMetaNow('key', (index) =>
+        rolloverLines({ logId: this.logId, index }, keys, by, root ?? this.#signer),
+      );
+      await this.#takeKey(next);
+    });
+  }
+
+  /** Registers the offline root, which can then endorse a key in place of one that is lost or stolen. */
+  async registerRoot(root: Signer): Promise<void> {
+    await this.#serial(async () => {
+      await this.#writeMetaNow('key', (index) => rootLines({ logId: this.logId, index }, this.#signer, root));
+      const line = anchorKeyLine(this.logId, 'root', root.publicKey);
+      await this.#sign([this.#metaCheckpoint()], this.#options.clock.now(), [this.#signer], line);
+    });
+  }
+
+  /** The key in force. */
+  get publicKey(): Buffer {
+    return this.#meta.keys.current();
+  }
+
+  /** Every key so far, and the offline root. */
+  get keys(): Pick<KeyHistory, 'eras' | 'root'> {
+    return this.#meta.keys;
+  }
+
   size(key: StreamKey): number {
     return this.#trees.get(streamKeyText(key))?.frontier.size ?? 0;
   }
 
   root(key: StreamKey): Buffer {
     return frontierRoot(this.#trees.get(streamKeyText(key))?.frontier ?? emptyFrontier());
+  }
+
+  extent(key: StreamKey): TreeExtent {
+    const name = streamKeyText(key);
+    return {
+      leaves: this.size(key),
+      end: this.#trees.get(name)?.end,
+      expired: this.#meta.expired.get(name) ?? [],
+      transport: this.#meta.bindings.get(name)?.transport,
+    };
   }
 
   trees(): readonly StreamKey[] {
@@ -245,16 +279,35 @@ export class Ledger {
   }
 
   /** Only what is durable is signed; the store's copy first, then the anchor outside. */
-  async #sign(checkpoints: readonly Checkpoint[], now: number): Promise<readonly SignedCheckpoint[]> {
+  async #sign(
+    checkpoints: readonly Checkpoint[],
+    now: number,
+    signers: readonly Signer[] = [this.#signer],
+    anchored = '',
+  ): Promise<readonly SignedCheckpoint[]> {
     const rows: CheckpointRow[] = [];
     for (const { origin, size, root } of checkpoints) {
       const text = checkpointText({ origin, size, root });
-      const note = await signNote(text, origin, [this.#options.keys]);
+      const note = await signNote(text, origin, signers);
       rows.push({ origin, size, root, note, made_at: now });
     }
     await this.#options.store.saveCheckpoints(rows);
-    await this.#anchor.append(rows.map((r) => anchorLine(this.logId, now, r.note)));
+    await this.#anchor.append([anchored, ...rows.map((r) => anchorLines(this.logId, now, r.note))]);
     return rows;
+  }
+
+  /**
+   * The key that the meta-log put into force signs from here on. The checkpoint that ends with its leaf has the
+   * signature of the key before as well, so that whoever knows only that one can follow.
+   */
+  async #takeKey(next: NextKey): Promise<void> {
+    const era = this.#meta.keys.eras().at(-1);
+    const isEnd = era?.leaf === this.#meta.frontier.size - 1;
+    const signers = isEnd && era.by === 'previous' ? [this.#signer, next] : [next];
+    const line = anchorKeyLine(this.logId, 'key', next.publicKey);
+    await this.#sign([this.#metaCheckpoint()], this.#options.clock.now(), signers, line);
+    this.#signer = next;
+    await next.take();
   }
 
   /** Shows the head to the other anchors; who is away now is told the next one. */
@@ -262,17 +315,8 @@ export class Ledger {
     const anchors = this.#options.anchors ?? [];
     if (anchors.length === 0 || this.#telling !== undefined) return;
     const consistency = (from: number) => this.#metaConsistency(from, meta.size);
-    const keep = async (anchor: Anchor): Promise<readonly string[]> => {
-      try {
-        return await anchor.keep({ time: now, meta, consistency });
-      } catch (error) {
-        if (!(error instanceof KeywitnessError)) throw error;
-        this.#options.onAnchorTrouble?.(anchor.name, error);
-        return [];
-      }
-    };
-    this.#telling = Promise.all(anchors.map(keep))
-      .then((lines) => this.#saveCosigned(meta, lines.flat(), now))
+    this.#telling = tellAnchors(anchors, { time: now, meta, consistency }, this.#options.onAnchorTrouble)
+      .then((lines) => this.#saveCosigned(meta, lines, now))
       .finally(() => {
         this.#telling = undefined;
       });
@@ -286,14 +330,31 @@ export class Ledger {
   }
 
   async #metaConsistency(from: number, size: number): Promise<readonly Buffer[]> {
-    const read = (at: Parameters<LedgerStore['readTiles']>[1]) => this.#options.store.readTiles(metaTree, at);
-    return rangeRootsFromTiles(read, consistencyRanges(from, size));
+    return rangeRootsFromTiles((at) => this.readTiles(metaTree, at), consistencyRanges(from, size));
   }
 
-  async #writeMetaNow(kind: MetaKind, lines: readonly MetaLine[]): Promise<void> {
+  /** Tiles of a tree for proofs: those that are not full yet from memory, the others from the store. */
+  async readTiles(key: StreamKey, at: readonly TileAt[]): Promise<ReadonlyMap<string, Buffer>> {
+    const edge = key.stream === metaTree.stream ? this.#meta.edge : this.#trees.get(streamKeyText(key))?.edge;
+    const found = new Map<string, Buffer>();
+    for (const tile of at) {
+      const last = edge?.[tile.level];
+      if (last?.index === tile.index) found.set(tileName(tile), Buffer.concat(last.hashes));
+    }
+    const missing = at.filter((tile) => !found.has(tileName(tile)));
+    for (const [name, hashes] of await this.#options.store.readTiles(key, missing)) found.set(name, hashes);
+    return found;
+  }
+
+  /** `lines` may depend on the index of the leaf they become. */
+  async #writeMetaNow(
+    kind: MetaKind,
+    lines: readonly MetaLine[] | ((index: number) => Promise<readonly MetaLine[]>),
+  ): Promise<void> {
     if (this.#isMetaUncertain) await this.#readMetaAgain();
     const time = this.#options.clock.now();
-    const texts = metaTexts({ kind, time, lines });
+    const ready = typeof lines === 'function' ? await lines(this.#meta.frontier.size) : lines;
+    const texts = metaTexts({ kind, time, lines: ready });
     const full = this.#tiles.of(metaTree, noneStored);
     const next: Frontier = copyFrontier(this.#meta.frontier);
     const rows = texts.map((text, i) => ({ index: next.size + i, kind, made_at: time, text }));
@@ -304,7 +365,7 @@ export class Ledger {
     this.#meta = { ...this.#meta, frontier: next };
     for (const { index, text } of rows) {
       extendEdge(this.#meta.edge, leafHashOfText(text), BigInt(index), full);
-      noteMeta(this.#meta, text);
+      noteMeta(this.#meta, index, text);
     }
   }
 
@@ -315,7 +376,7 @@ export class Ledger {
         const hash = leafHashOfText(leaf.text);
         appendLeaf(this.#meta.frontier, hash);
         extendEdge(this.#meta.edge, hash, BigInt(leaf.index), this.#tiles.of(metaTree, noneStored));
-        noteMeta(this.#meta, leaf.text);
+        noteMeta(this.#meta, leaf.index, leaf.text);
       }
     }
     this.#isMetaUncertain = false;
@@ -326,27 +387,4 @@ export class Ledger {
     this.#queue = result.catch(() => undefined);
     return result;
   }
-}
-
-const noneStored: ReadonlySet<string> = new Set();
-
-interface PendingTiles extends TileQueue {
-  /** Writes what is waiting; kept when that fails. */
-  write(append: (rows: readonly (StreamKey & Tile)[]) => Promise<void>): Promise<void>;
-}
-
-function pendingTiles(): PendingTiles {
-  let waiting: (StreamKey & Tile)[] = [];
-  return {
-    of:
-      ({ stream, partition, epoch }, stored) =>
-      (tile) => {
-        if (!stored.has(tileName(tile))) waiting.push({ stream, partition, epoch, ...tile });
-      },
-    async write(append) {
-      const rows = waiting;
-      if (rows.length > 0) await append(rows);
-      waiting = waiting.slice(rows.length);
-    },
-  };
 }

@@ -1,19 +1,15 @@
 import { metaTree, type StreamKey, streamKeyText } from '../core/record.ts';
 import { type AnchorLine, readAnchor } from './anchors/file.ts';
-import {
-  type Checkpoint,
-  isSignedCheckpoint,
-  metaOrigin,
-  parseStreamOrigin,
-  streamOrigin,
-} from './checkpoint.ts';
+import { isSignedCheckpoint, metaOrigin, parseStreamOrigin, streamOrigin } from './checkpoint.ts';
+import { createKeyHistory, createListedSizes, type KeyHistory, type ListedSizes } from './keyHistory.ts';
 import type { LogIdentity } from './keys.ts';
 import { leafHashOfText } from './leaf.ts';
 import { type MetaLeaf, parseMeta } from './meta.ts';
-import type { CheckpointRow, LedgerStore } from './ports.ts';
+import type { TileQueue } from './pendingTiles.ts';
+import type { CheckpointRow, LedgerStore, StoredLeaf } from './ports.ts';
 import { type ExpiredRange, parseRetention } from './retention.ts';
 import { type BoundFrom, parseBinding } from './settings.ts';
-import { extendEdge, type Tile, type TileEdge } from './tiles.ts';
+import { extendEdge, type TileEdge } from './tiles.ts';
 import { appendLeaf, emptyFrontier, type Frontier, frontierRoot } from './tree.ts';
 
 /** One tree as the ledger holds it while it runs. */
@@ -23,6 +19,8 @@ export interface LiveTree {
   readonly frontier: Frontier;
   /** Its last, unfilled tiles; full ones go to the store with the next heartbeat. */
   readonly edge: TileEdge;
+  /** Its last leaf. Of lawfully dropped records the offset is known of the last of each range only. */
+  end: StoredLeaf | undefined;
   /** Size at the last heartbeat that named it. */
   pinnedSize: number;
   /** An ended stream (a file read to its end) is pinned once more and then never listed. */
@@ -35,6 +33,8 @@ export interface LiveTree {
 export interface MetaState {
   readonly frontier: Frontier;
   readonly edge: TileEdge;
+  readonly keys: KeyHistory;
+  readonly listed: ListedSizes;
   readonly bindings: Map<string, BoundFrom>;
   /** What was lawfully dropped, by tree. */
   readonly expired: Map<string, ExpiredRange[]>;
@@ -45,33 +45,30 @@ export interface MetaState {
   last: MetaLeaf | undefined;
 }
 
-/** A checkpoint that is remembered; `isOurs` = its signature holds. */
-export interface Remembered extends Checkpoint {
-  readonly isOurs: boolean;
+/** The newest size of one origin that anyone remembers: every note that claims it. */
+export interface Remembered {
+  readonly size: number;
+  readonly notes: readonly { readonly root: Buffer; readonly note: string }[];
 }
 
 /**
- * The newest checkpoint of every origin that anyone remembers: the store's own table or the anchor. One that we
- * did not sign is kept as such: it may stand in front of one that we did, so nothing can be said to continue it.
+ * The newest checkpoint of every origin that anyone remembers: the store's own table or the anchor. Whether we
+ * signed it is said when the meta-log was read, which knows the keys. One that we did not sign is kept as such: it
+ * may stand in front of one that we did, so nothing can be said to continue it.
  */
 export async function signedBefore(
   store: LedgerStore,
   anchor: string,
-  { logId, publicKey }: LogIdentity,
+  logId: string,
 ): Promise<Map<string, Remembered>> {
   const newest = new Map<string, Remembered>();
   const remember = ({ origin, size, root, note }: CheckpointRow | AnchorLine) => {
     // Rows of an origin that is none of ours say nothing; `verify` names them.
     if (origin !== metaOrigin(logId) && parseStreamOrigin(origin)?.logId !== logId) return;
     const known = newest.get(origin);
-    // Of two of one size the anchor's counts, which comes second.
-    if (known !== undefined && (size < known.size || (size === known.size && !known.isOurs))) return;
-    newest.set(origin, {
-      origin,
-      size,
-      root,
-      isOurs: isSignedCheckpoint(note, { origin, size, root }, publicKey),
-    });
+    if (known !== undefined && size < known.size) return;
+    const others = known?.size === size ? known.notes.filter((n) => n.note !== note) : [];
+    newest.set(origin, { size, notes: [...others, { root, note }] });
   };
   for (const row of await store.lastCheckpoints()) remember(row);
   for await (const entry of readAnchor(anchor, logId)) if (entry.kind === 'checkpoint') remember(entry);
@@ -81,7 +78,7 @@ export async function signedBefore(
 /** Reads the meta-log from the store; `contradicts` = it is not a continuation of what was signed. */
 export async function rebuildMeta(
   store: LedgerStore,
-  logId: string,
+  { logId, publicKey }: LogIdentity,
   signed: ReadonlyMap<string, Remembered>,
   tiles: TileQueue,
 ): Promise<MetaState & { readonly contradicts: boolean }> {
@@ -89,42 +86,51 @@ export async function rebuildMeta(
   const state: MetaState = {
     frontier: emptyFrontier(),
     edge: [],
+    keys: createKeyHistory(logId, publicKey),
+    listed: createListedSizes(),
     bindings: new Map(),
     expired: new Map(),
     pins: new Map(),
     facts: new Map(),
     last: undefined,
   };
-  const check = continuation(signed.get(metaOrigin(logId)));
-  let isInOrder = true;
+  const origin = metaOrigin(logId);
+  const check = continuation(signed.get(origin));
+  let isWhole = true;
   for await (const page of store.metaLeaves(0)) {
     for (const leaf of page) {
-      isInOrder &&= leaf.index === state.frontier.size;
+      isWhole &&= leaf.index === state.frontier.size;
       const hash = leafHashOfText(leaf.text);
       appendLeaf(state.frontier, hash);
       extendEdge(state.edge, hash, BigInt(leaf.index), full);
       check.see(state.frontier);
-      noteMeta(state, leaf.text);
+      isWhole = noteMeta(state, leaf.index, leaf.text) && isWhole;
     }
   }
-  return { ...state, contradicts: !isInOrder || !check.holds() };
+  const isOurs = (size: number, note: string, root: Buffer) =>
+    state.keys.signersAt(size - 1).some((key) => isSignedCheckpoint(note, { origin, size, root }, key));
+  return { ...state, contradicts: !isWhole || !check.holds(isOurs) };
 }
 
-/** Adds what one meta leaf says to the state. */
-export function noteMeta(state: MetaState, text: Buffer): void {
+/** Adds what one meta leaf says to the state. False when it brings a key that nobody endorsed. */
+export function noteMeta(state: MetaState, index: number, text: Buffer): boolean {
   const leaf = parseMeta(text);
-  if (leaf === undefined) return;
+  if (leaf === undefined) return true;
   state.last = leaf;
+  const isEndorsed = state.keys.see(index, leaf) === undefined;
   const binding = parseBinding(leaf);
   if (binding !== undefined) state.bindings.set(binding.tree, binding);
   const range = parseRetention(leaf);
   if (range !== undefined) state.expired.set(range.tree, [...(state.expired.get(range.tree) ?? []), range]);
-  if (leaf.kind !== 'heartbeat' && leaf.kind !== 'stop') return;
+  if (leaf.kind !== 'heartbeat' && leaf.kind !== 'stop') return isEndorsed;
   for (const [name, value] of leaf.lines) {
-    const [origin, size] = value.split(' ');
-    if (name === 'stream') state.pins.set(origin as string, Number(size));
-    else if (name !== 'high') state.facts.set(name, value);
+    const [origin = '', size] = value.split(' ');
+    if (name === 'stream') {
+      state.pins.set(origin, Number(size));
+      state.listed.list(origin, Number(size), state.keys.eraAt(index));
+    } else if (name !== 'high') state.facts.set(name, value);
   }
+  return isEndorsed;
 }
 
 /** Reads every tree's leaves from the store and holds it against the newest signed checkpoint. */
@@ -146,6 +152,7 @@ export async function rebuildTrees(
         extendEdge(tree.edge, leaf, offset, full);
         check.see(tree.frontier);
       }
+      tree.end = page.at(-1) ?? tree.end;
     }
     tree.pinnedSize = meta.pins.get(tree.origin) ?? 0;
     // A file that was read to its end stays ended until it grows.
@@ -153,7 +160,12 @@ export async function rebuildTrees(
     tree.isEnded = isFile && tree.pinnedSize === tree.frontier.size;
     // After an orderly end every record is pinned: one more was slipped in, and must not be signed as ours.
     const isLonger = meta.last?.kind === 'stop' && tree.frontier.size > Math.max(0, tree.pinnedSize);
-    tree.isBroken = isLonger || !check.holds();
+    const isOurs = (size: number, note: string, root: Buffer) =>
+      meta.keys.eras().some(({ publicKey }, era) => {
+        const isItsOwn = meta.listed.allows(tree.origin, size, era);
+        return isItsOwn && isSignedCheckpoint(note, { origin: tree.origin, size, root }, publicKey);
+      });
+    tree.isBroken = isLonger || !check.holds(isOurs);
     trees.set(streamKeyText(key), tree);
   }
   for (const origin of signed.keys()) {
@@ -182,12 +194,6 @@ async function treesOf(
   return [...stored, ...dropped];
 }
 
-/** Full tiles on their way to the store. */
-export interface TileQueue {
-  /** Where the full tiles of one tree go; those in `stored` are there already. */
-  of(key: StreamKey, stored: ReadonlySet<string>): (tile: Tile) => void;
-}
-
 export function newTree(logId: string, { stream, partition, epoch }: StreamKey): LiveTree {
   const key = { stream, partition, epoch };
   return {
@@ -195,18 +201,22 @@ export function newTree(logId: string, { stream, partition, epoch }: StreamKey):
     origin: streamOrigin(logId, key),
     frontier: emptyFrontier(),
     edge: [],
+    end: undefined,
     pinnedSize: 0,
     isEnded: false,
     isBroken: false,
   };
 }
 
-function continuation(signed: Remembered | undefined): { see(f: Frontier): void; holds(): boolean } {
-  let met = signed === undefined || (signed.isOurs && signed.size === 0);
+/** Is a growing tree what was signed of it? `isOurs`: the key in force there signed this. */
+function continuation(signed: Remembered | undefined) {
+  const notes = signed?.notes ?? [];
+  let root = signed?.size === 0 ? frontierRoot(emptyFrontier()) : undefined;
   return {
-    see: (f) => {
-      if (signed?.isOurs && f.size === signed.size) met = frontierRoot(f).equals(signed.root);
+    see(f: Frontier): void {
+      if (f.size === signed?.size) root = frontierRoot(f);
     },
-    holds: () => met,
+    holds: (isOurs: (size: number, note: string, root: Buffer) => boolean): boolean =>
+      notes.every((n) => root?.equals(n.root) === true && isOurs(signed?.size ?? 0, n.note, n.root)),
   };
 }

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../src/core/clock.ts';
 import { proveEvent, type TilesOf } from '../../src/ledger/audit/prove.ts';
-import { openKeys } from '../../src/ledger/keys.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
+import { openKeys } from '../../src/ledger/openKeys.ts';
 import { defaultStreamSettings } from '../../src/sources/source.ts';
 import { type Engine, openEmbedded } from '../../src/store/client.ts';
 import { openLedgerStore } from '../../src/store/ledgerStore.ts';
@@ -61,7 +61,7 @@ try {
   await fill(engine);
   const before = process.memoryUsage();
   const opened = performance.now();
-  const keys = openKeys(dataDir, {});
+  const keys = await openKeys(dataDir, {});
   const options = {
     store: openLedgerStore(engine),
     keys,

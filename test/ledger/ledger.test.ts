@@ -6,11 +6,12 @@ import type { Clock } from '../../src/core/clock.ts';
 import type { StreamKey } from '../../src/core/record.ts';
 import { readAnchor } from '../../src/ledger/anchors/file.ts';
 import { metaOrigin, parseCheckpoint, streamOrigin } from '../../src/ledger/checkpoint.ts';
-import { openKeys, readIdentity } from '../../src/ledger/keys.ts';
+import { readIdentity } from '../../src/ledger/keys.ts';
 import { leafHashOfText } from '../../src/ledger/leaf.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { metaBytesMax, parseMeta } from '../../src/ledger/meta.ts';
 import { noteVerifier, openNote } from '../../src/ledger/note.ts';
+import { openKeys } from '../../src/ledger/openKeys.ts';
 import type { CheckpointRow, LedgerStore, MetaRow } from '../../src/ledger/ports.ts';
 import { type Tile, tileName } from '../../src/ledger/tiles.ts';
 import { appendLeaf, emptyFrontier, frontierRoot } from '../../src/ledger/tree.ts';
@@ -90,8 +91,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 const anchorFile = () => join(dir, 'data.anchor');
-const open = (store: LedgerStore) =>
-  Ledger.open({ store, keys: openKeys(join(dir, 'data'), {}), anchorFile: anchorFile(), clock });
+const open = async (store: LedgerStore) =>
+  Ledger.open({ store, keys: await openKeys(join(dir, 'data'), {}), anchorFile: anchorFile(), clock });
 const anchorOf = async (logId: string) => {
   const out = [];
   for await (const e of readAnchor(anchorFile(), logId)) out.push(e);
@@ -282,40 +283,40 @@ describe('the ledger', () => {
 });
 
 describe('the signing key', () => {
-  it('is made once, 0600, and the same ever after', () => {
+  it('is made once, 0600, and the same ever after', async () => {
     const data = join(dir, 'data');
-    const made = openKeys(data, {});
+    const made = await openKeys(data, {});
     expect(statSync(join(data, 'ledger/signing-key.pem')).mode & 0o777).toBe(0o600);
-    expect(openKeys(data, {})).toMatchObject({
+    expect(await openKeys(data, {})).toMatchObject({
       logId: made.logId,
       publicKey: made.publicKey,
       isEncrypted: false,
     });
-    expect(openKeys(join(dir, 'other'), {}).logId).not.toBe(made.logId);
+    expect((await openKeys(join(dir, 'other'), {})).logId).not.toBe(made.logId);
   });
 
-  it('is encrypted under a passphrase, given in the environment or in a file', () => {
+  it('is encrypted under a passphrase, given in the environment or in a file', async () => {
     const data = join(dir, 'data');
-    const made = openKeys(data, { KEYWITNESS_KEY_PASSPHRASE: 'correct horse' });
+    const made = await openKeys(data, { KEYWITNESS_KEY_PASSPHRASE: 'correct horse' });
     expect(readFileSync(join(data, 'ledger/signing-key.pem'), 'utf8')).toContain(
       'BEGIN ENCRYPTED PRIVATE KEY',
     );
-    expect(() => openKeys(data, {})).toThrow(/KW_KEY/);
-    expect(() => openKeys(data, { KEYWITNESS_KEY_PASSPHRASE: 'wrong' })).toThrow(/KW_KEY/);
+    await expect(openKeys(data, {})).rejects.toThrow(/KW_KEY/);
+    await expect(openKeys(data, { KEYWITNESS_KEY_PASSPHRASE: 'wrong' })).rejects.toThrow(/KW_KEY/);
     writeFileSync(join(dir, 'pass'), 'correct horse\n');
-    const again = openKeys(data, { KEYWITNESS_KEY_PASSPHRASE_FILE: join(dir, 'pass') });
+    const again = await openKeys(data, { KEYWITNESS_KEY_PASSPHRASE_FILE: join(dir, 'pass') });
     expect(again.publicKey).toEqual(made.publicKey);
     expect(readIdentity(data)?.publicKey).toEqual(made.publicKey);
   });
 
-  it('is refused when it is not the one the log was made with, and is never made anew beside an old log', () => {
+  it('is refused when it is not the one the log was made with, and is never made anew beside an old log', async () => {
     const [a, b] = [join(dir, 'a'), join(dir, 'b')];
-    openKeys(a, {});
-    openKeys(b, {});
+    await openKeys(a, {});
+    await openKeys(b, {});
     writeFileSync(join(a, 'ledger/signing-key.pem'), readFileSync(join(b, 'ledger/signing-key.pem')));
-    expect(() => openKeys(a, {})).toThrow(/KW_KEY/);
+    await expect(openKeys(a, {})).rejects.toThrow(/KW_KEY/);
     rmSync(join(a, 'ledger/signing-key.pem'));
-    expect(() => openKeys(a, {})).toThrow(/KW_KEY/);
+    await expect(openKeys(a, {})).rejects.toThrow(/KW_KEY/);
     expect(existsSync(join(a, 'ledger/signing-key.pem'))).toBe(false);
   });
 });

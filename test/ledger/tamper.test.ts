@@ -1,9 +1,9 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openKeys } from '../../src/ledger/keys.ts';
 import { leafHash } from '../../src/ledger/leaf.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
+import { openKeys } from '../../src/ledger/openKeys.ts';
 import { defaultStreamSettings } from '../../src/sources/source.ts';
 import { checkAccounts } from '../../src/store/accounts.ts';
 import { openLedgerStore } from '../../src/store/ledgerStore.ts';
@@ -169,7 +169,7 @@ describe('verify', () => {
       for (const table of ['kw.meta', 'kw.checkpoints']) await remove(engine, table, '1');
       const ledger = await Ledger.open({
         store: openLedgerStore(engine),
-        keys: openKeys(join(dir, 'data'), {}),
+        keys: await openKeys(join(dir, 'data'), {}),
         anchorFile: join(dir, 'forged.anchor'),
         clock,
       });
@@ -208,7 +208,7 @@ describe('verify', () => {
     expect(forged.findings.map((f) => f.class)).toContain('forged');
     expect(forged.exit).toBe(1);
     const other = await verifyAfter(async (_, dir) => {
-      const mine = openKeys(join(dir, 'other'), {});
+      const mine = await openKeys(join(dir, 'other'), {});
       const log = join(dir, 'data/ledger/log.txt');
       const [logId] = readFileSync(log, 'utf8').split(' ');
       writeFileSync(log, `${logId} ${mine.publicKey.toString('base64')}\n`);
@@ -241,7 +241,7 @@ describe('verify', () => {
     const report = await verifyAfter(async (engine, dir) => {
       const options = {
         store: openLedgerStore(engine),
-        keys: openKeys(join(dir, 'data'), {}),
+        keys: await openKeys(join(dir, 'data'), {}),
         anchorFile: join(dir, 'data.anchor'),
         clock: { ...clock, now: () => now - 60_000 },
       };

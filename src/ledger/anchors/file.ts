@@ -7,7 +7,8 @@ import { splitNote, strictBase64 } from '../note.ts';
 /**
  * The anchor: an append-only file outside the data directory that remembers every signed checkpoint, so that
  * whoever rewrites the store must reach it too. One line each, ASCII, ended by LF:
- * `LOGID key PUBLICKEY` once, then `LOGID TIME ORIGIN SIZE ROOT SIGNATURE` (base64; SIGNATURE is that of the note).
+ * `LOGID key PUBLICKEY` for each key, `LOGID root PUBLICKEY` for the offline root, and
+ * `LOGID TIME ORIGIN SIZE ROOT SIGNATURE` (base64; SIGNATURE is that of the note).
  */
 export interface AnchorLine extends Checkpoint {
   readonly kind: 'checkpoint';
@@ -20,21 +21,26 @@ export interface AnchorLine extends Checkpoint {
 
 export type AnchorEntry =
   | AnchorLine
-  | { readonly kind: 'key'; readonly line: number; readonly publicKey: Buffer }
+  | { readonly kind: 'key' | 'root'; readonly line: number; readonly publicKey: Buffer }
   | { readonly kind: 'unreadable'; readonly line: number };
 
-export function anchorKeyLine(logId: string, publicKey: Buffer): string {
-  return `${logId} key ${publicKey.toString('base64')}\n`;
+export function anchorKeyLine(logId: string, kind: 'key' | 'root', publicKey: Buffer): string {
+  return `${logId} ${kind} ${publicKey.toString('base64')}\n`;
 }
 
-/** One signed checkpoint as a line. The note has one signature, ours. */
-export function anchorLine(logId: string, timeMs: number, note: string): string {
+/** One signed checkpoint, a line for each signature of ours: two when one key follows another. */
+export function anchorLines(logId: string, timeMs: number, note: string): string {
   const parts = splitNote(note);
   const checkpoint = parts && parseCheckpoint(parts.text);
   if (!parts || !checkpoint) throw new RangeError('not a signed checkpoint');
-  const signature = note.trimEnd().split(' ').at(-1);
-  const root = checkpoint.root.toString('base64');
-  return `${logId} ${new Date(timeMs).toISOString()} ${checkpoint.origin} ${checkpoint.size} ${root} ${signature}\n`;
+  const { origin, size, root } = checkpoint;
+  const head = `${logId} ${new Date(timeMs).toISOString()} ${origin} ${size} ${root.toString('base64')}`;
+  const lines = note
+    .slice(parts.text.length + 1)
+    .trimEnd()
+    .split('\n');
+  const own = lines.filter((line) => line.startsWith(`— ${origin} `));
+  return own.map((line) => `${head} ${line.split(' ').at(-1)}\n`).join('');
 }
 
 /** Lines of one log, in order; those of other logs are skipped. A torn last line is `unreadable`. */
@@ -54,9 +60,10 @@ export async function* readAnchor(path: string, logId: string): AsyncGenerator<A
 }
 
 function parseLine(fields: readonly string[], line: number): AnchorEntry {
-  if (fields.length === 3 && fields[1] === 'key') {
+  const [, kind] = fields;
+  if (fields.length === 3 && (kind === 'key' || kind === 'root')) {
     const publicKey = strictBase64(fields[2] as string);
-    if (publicKey?.length === 32) return { kind: 'key', line, publicKey };
+    if (publicKey?.length === 32) return { kind, line, publicKey };
   }
   const [, timeText, origin, size, root, signature] = fields as readonly string[];
   const time = Date.parse(timeText ?? '');

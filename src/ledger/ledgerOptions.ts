@@ -1,0 +1,37 @@
+import type { Clock } from '../core/clock.ts';
+import type { KeywitnessError } from '../core/errors.ts';
+import type { StreamKey } from '../core/record.ts';
+import type { Anchor } from './anchors/anchor.ts';
+import type { LedgerKeys } from './keys.ts';
+import type { Transport } from './leaf.ts';
+import type { LedgerStore, StoredLeaf } from './ports.ts';
+import type { ExpiredRange } from './retention.ts';
+
+export interface LedgerOptions {
+  readonly store: LedgerStore;
+  readonly keys: LedgerKeys;
+  /** The key is lost or stolen: nothing but a rollover by the offline root comes next. */
+  readonly isRecovery?: boolean;
+  readonly anchorFile: string;
+  /** Who else remembers, beside the file. */
+  readonly anchors?: readonly Anchor[];
+  /** Told when an anchor was away or refused. */
+  readonly onAnchorTrouble?: (anchor: string, error: KeywitnessError) => void;
+  readonly clock: Clock;
+}
+
+/** What a heartbeat pins besides the trees. A hash is written when it differs from the one before. */
+export interface HeartbeatFacts {
+  /** Kafka's high watermarks. */
+  readonly highs?: readonly (StreamKey & { readonly high: bigint })[];
+  /** `rules`, `config`, `catalog`, … by name: hex hashes or versions. */
+  readonly hashes?: Readonly<Record<string, string>>;
+}
+
+/** What the ledger knows of a tree, whatever the store still holds of it. */
+export interface TreeExtent {
+  readonly leaves: number;
+  readonly end: StoredLeaf | undefined;
+  readonly expired: readonly ExpiredRange[];
+  readonly transport: Transport | undefined;
+}

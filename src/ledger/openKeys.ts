@@ -1,0 +1,11 @@
+import type { Environment } from './keyFile.ts';
+import type { LedgerKeys } from './keys.ts';
+import { openLocalKeys } from './localKeys.ts';
+
+/**
+ * Opens whoever signs for the log of DATA/ledger; makes log and key when neither is there. The one place that
+ * chooses between the implementations. @throws KW_KEY
+ */
+export async function openKeys(dataDir: string, env: Environment): Promise<LedgerKeys> {
+  return openLocalKeys(dataDir, env);
+}
