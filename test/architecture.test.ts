@@ -112,7 +112,7 @@ describe('stages do not import each other', () => {
 
 describe('one file knows a client library', () => {
   const homes: Readonly<Record<string, RegExp>> = {
-    kafkajs: /^intake\/kafka\.ts$/,
+    kafkajs: /^intake\/kafkaClient\.ts$/,
     'kafkajs-snappy': /^intake\/kafkaCodecs\.ts$/,
     'lz4-napi': /^intake\/kafkaCodecs\.ts$/,
     '@clickhouse/client': /^store\/client\.ts$/,

@@ -1,37 +1,27 @@
 /**
  * The consumer group: connects, joins, hands batches to the reader, and begins a new session when one crashed.
- * The one file that knows kafkajs; what it really does when things go wrong is in docs/kafka.md.
+ * What the client library really does when things go wrong is in docs/kafka.md.
  */
-import { createRequire } from 'node:module';
-import kafkajs, { type Admin, type Consumer, type Kafka, type KafkaConfig, type SASLOptions } from 'kafkajs';
+import type { Admin, Consumer, Kafka } from 'kafkajs';
 import { systemClock } from '../core/clock.ts';
 import { KeywitnessError } from '../core/errors.ts';
-import type { Secret } from '../core/secret.ts';
 import * as events from '../telemetry/intakeEvents.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { backoffMs } from './backoff.ts';
 import type { Intake, IntakeSink } from './intake.ts';
-import { lz4Codec, snappyCodec, zstdCodec } from './kafkaCodecs.ts';
+import { type KafkaConnection, newAdmin, newKafka, retryPolicy } from './kafkaClient.ts';
 import { KafkaReader } from './kafkaReader.ts';
-import { keepHeadersExact } from './kafkaRecord.ts';
-import { type MetadataDefinition, teachTopicIds, topicIdOf } from './kafkaTopicId.ts';
+import { topicIdOf } from './kafkaTopicId.ts';
 import { chosenTopics, isSameList, type TopicSelection } from './kafkaTopics.ts';
 import { Outage } from './outage.ts';
 import { partitionName } from './partition.ts';
 import type { Watermarks } from './resume.ts';
 
-export interface KafkaOptions {
+export interface KafkaOptions extends KafkaConnection {
   /** The cluster's name in stream names: `CLUSTER.TOPIC`. */
   readonly cluster: string;
-  readonly brokers: readonly string[];
   readonly topics: TopicSelection;
   readonly group: string;
-  readonly tls?: boolean | { readonly ca: string };
-  readonly sasl?: {
-    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
-    readonly username: string;
-    readonly password: Secret;
-  };
 }
 
 /** 1 MiB costs 3.2 µs a record, 8 MiB 4.2: larger answers are colder. */
@@ -45,8 +35,6 @@ const sessionTimeoutMs = 15_000;
 const heartbeatIntervalMs = 3_000;
 /** All partitions of one answer are handed over at once: more than this many in one process is not sensible. */
 const partitionsAtOnce = 256;
-/** kafkajs gives up early and ends the session; beginning anew is ours, so that one place waits and tells. */
-const retryPolicy = { retries: 8, initialRetryTime: 100, maxRetryTime: 1_000 };
 /** How long until a topic that is new, or gone, is noticed, and a partition that was added. */
 const topicsEveryMs = 5_000;
 /** While there is none to read, or one that is named is not there. */
@@ -57,14 +45,6 @@ const topicIsSuspicious = /UNKNOWN_TOPIC_OR_PARTITION|does not host this topic-p
 
 /** Why a session ended that nothing is wrong with. */
 const topicsChanged = Symbol('other topics are to be read');
-
-const { CompressionCodecs, CompressionTypes, logLevel } = kafkajs;
-CompressionCodecs[CompressionTypes.Snappy] = snappyCodec;
-CompressionCodecs[CompressionTypes.LZ4] = lz4Codec;
-CompressionCodecs[CompressionTypes.ZSTD] = zstdCodec;
-const ofKafkajs = createRequire(import.meta.url);
-keepHeadersExact(ofKafkajs('kafkajs/src/protocol/decoder.js').prototype);
-teachTopicIds(ofKafkajs('kafkajs/src/protocol/requests/metadata/index.js') as MetadataDefinition);
 
 /** Starts consuming and returns at once; a broker that is down is waited for. */
 export function startKafka(options: KafkaOptions, sink: IntakeSink, telemetry: Telemetry): Intake {
@@ -90,7 +70,7 @@ class KafkaIntake {
   constructor(options: KafkaOptions, sink: IntakeSink, telemetry: Telemetry) {
     this.#options = options;
     this.#telemetry = telemetry;
-    this.#kafka = new kafkajs.Kafka(clientConfig(options, (line) => this.#kafkaSays(line)));
+    this.#kafka = newKafka(options, (line) => this.#kafkaSays(line));
     this.#admin = newAdmin(options);
     this.#reader = new KafkaReader({
       cluster: options.cluster,
@@ -281,31 +261,6 @@ class KafkaIntake {
   #kafkaSays(line: string): void {
     if (topicIsSuspicious.test(line)) this.#reader.restart(suspicionMs);
   }
-}
-
-/** Its errors reach the caller; only the consumer's fetches say something that no error or event says. */
-function newAdmin(options: KafkaOptions): Admin {
-  return new kafkajs.Kafka(clientConfig(options, () => {})).admin();
-}
-
-function clientConfig({ brokers, tls, sasl }: KafkaOptions, onError: (line: string) => void): KafkaConfig {
-  return {
-    clientId: 'keywitness',
-    brokers: [...brokers],
-    retry: retryPolicy,
-    logLevel: logLevel.ERROR,
-    // kafkajs writes a line for each attempt: ours say it once.
-    logCreator:
-      () =>
-      ({ log, namespace }) =>
-        onError(`${namespace} ${log.message} ${String(log.error ?? '')}`),
-    ...(tls ? { ssl: tls === true ? true : { ca: [tls.ca] } } : {}),
-    ...(sasl ? { sasl: saslOptions(sasl) } : {}),
-  };
-}
-
-function saslOptions({ mechanism, username, password }: NonNullable<KafkaOptions['sasl']>): SASLOptions {
-  return { mechanism, username, password: password.reveal() } as SASLOptions;
 }
 
 function nameOf(error: unknown): string {
