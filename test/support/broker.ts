@@ -5,6 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { kafkaHome } from './kafkaHome.ts';
 import { brokerProperties, freePort, isAlive, launch, terminate, waitForPort } from './kafkaProcess.ts';
 
+/** What a test may add to before the broker starts. */
+export interface BrokerFiles {
+  readonly dir: string;
+  readonly data: string;
+  readonly properties: string;
+  readonly port: number;
+  readonly controllerPort: number;
+  readonly libs: string;
+}
+
 /** A real Apache Kafka broker with a data directory and port of its own, for tests that stop or kill it. */
 export class Broker {
   readonly address: string;
@@ -21,14 +31,19 @@ export class Broker {
   }
 
   /** Prepared but not started: the port is known and nobody listens on it. */
-  static async prepare(dir = mkdtempSync(join(tmpdir(), 'keywitness-kafka-'))): Promise<Broker> {
+  static async prepare(
+    dir = mkdtempSync(join(tmpdir(), 'keywitness-kafka-')),
+    prepareMore: (at: BrokerFiles) => Promise<void> = async () => {},
+  ): Promise<Broker> {
     const home = await kafkaHome();
     mkdirSync(dir, { recursive: true });
     const data = join(dir, 'data');
     const properties = join(dir, 'server.properties');
     cpSync(home.formatted, data, { recursive: true });
     const port = await freePort();
-    writeFileSync(properties, brokerProperties({ port, controllerPort: await freePort(), data }));
+    const controllerPort = await freePort();
+    writeFileSync(properties, brokerProperties({ port, controllerPort, data }));
+    await prepareMore({ dir, data, properties, port, controllerPort, libs: home.libs });
     const flags = existsSync(home.archive) ? [`-XX:SharedArchiveFile=${home.archive}`] : [];
     const options = { classpath: join(home.libs, '*'), properties, flags, log: join(dir, 'broker.log') };
     return new Broker(dir, port, () => launch(options));
