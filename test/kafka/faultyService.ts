@@ -1,4 +1,4 @@
-/** The service in a process of its own, killed at its first insert into a table, or refused it. */
+/** The service in a process of its own, refused its first insert into a table, or its answer. */
 import { join } from 'node:path';
 import { runService } from '../../src/app/service.ts';
 import { loadConfig } from '../../src/config/config.ts';
@@ -14,16 +14,12 @@ function faulty(engine: Engine): Engine {
   const refuse = () => {
     throw new KeywitnessError('KW_STORE', 'the test said so');
   };
-  const kill = () => process.kill(process.pid, 'SIGKILL');
   return {
     ...engine,
     async insert(into, columns, rows, token) {
       const isIt = into === table && ++inserts === 1;
       if (isIt && fault === 'refused') refuse();
-      const insert = engine.insert(into, columns, rows, token);
-      if (isIt && fault === 'killed during') kill();
-      await insert;
-      if (isIt && fault === 'killed after') kill();
+      await engine.insert(into, columns, rows, token);
       if (isIt && fault === 'not acknowledged') refuse();
     },
   };

@@ -211,32 +211,6 @@ describeKafka('the service, fed by Kafka', () => {
   });
 
   test.each([
-    ['kw.records', 'killed during'],
-    ['kw.records', 'killed after'],
-    ['kw.set_aside', 'killed after'],
-    ['kw.events', 'killed during'],
-  ])(
-    '%s %s, then started again: counts, rows and roots are those of an uninterrupted run',
-    async (table, fault) => {
-      const data = join(folder, `${table}-${fault}`.replaceAll(' ', '-'));
-      const killed = await start(data, table, fault);
-      await until('it was killed', () => killed.child.signalCode === 'SIGKILL', 60_000);
-      const again = await start(data);
-      await until(
-        'everything is stored',
-        async () => {
-          if (again.child.exitCode !== null) throw new Error(again.log());
-          return (await storedCount(again)) === total;
-        },
-        60_000,
-      );
-      await stop(again);
-      expect(await state(data)).toEqual(expected);
-      expect(verify(data)).toBe(0);
-    },
-  );
-
-  test.each([
     ['kw.records', 'not acknowledged'],
     ['kw.events', 'refused'],
   ])('%s %s: it goes on by itself, and nothing differs', async (table, fault) => {
