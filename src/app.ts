@@ -19,6 +19,7 @@ import { titleLookup } from './detect/sentences.ts';
 import type { CompiledSet } from './detect/sigma/sigma.ts';
 import { type Catalog, emptyCatalog, loadCatalog } from './enrich/catalog.ts';
 import { createOwnerLookup } from './enrich/objects.ts';
+import type { Anchor } from './ledger/anchors/anchor.ts';
 import type { NotifySettings } from './notify/registry.ts';
 import type { CreatedReview } from './report/review.ts';
 import type { Engine } from './store/client.ts';
@@ -27,6 +28,8 @@ import { lockDataDir } from './store/lock.ts';
 export interface AppOptions {
   readonly dataDir: string;
   readonly anchorFile: string;
+  /** Who else remembers what was signed; closed with the app. */
+  readonly anchors?: readonly Anchor[];
   readonly catalogFile?: string;
   /** Default: the rules that ship with the product. */
   readonly ruleFolders?: readonly string[];
@@ -41,6 +44,8 @@ export interface AppOptions {
   readonly observe?: DispatchObserver;
   /** Told when a heartbeat could not be written; the next one is tried all the same. */
   readonly onTrouble?: (error: KeywitnessError) => void;
+  /** Told when one was. */
+  readonly onHeartbeat?: () => void;
 }
 
 /** The whole program in one process: opened on a data directory, fed with records, closed in order. */
@@ -106,7 +111,16 @@ interface Parts {
 
 async function start(engine: Engine, { options, catalog, rules, release }: Parts): Promise<App> {
   const { clock, dataDir, anchorFile } = options;
-  const line = await openLine(engine, { dataDir, anchorFile, clock, catalog, rules, live: options.live });
+  const anchors = options.anchors ?? [];
+  const line = await openLine(engine, {
+    dataDir,
+    anchorFile,
+    anchors,
+    clock,
+    catalog,
+    rules,
+    live: options.live,
+  });
   const { ledger, book, sink } = line;
   const alerting = await openAlerting({
     engine,
@@ -118,7 +132,7 @@ async function start(engine: Engine, { options, catalog, rules, release }: Parts
   });
   const newBaselines = await loadBaselineFactory();
   const newDetector = () => createDetector(rules, newBaselines());
-  const heartbeat = startHeartbeat(line, { engine, clock, rules, catalog, onTrouble: options.onTrouble });
+  const heartbeat = startHeartbeat(line, { ...options, engine, rules, catalog });
   const end = async (endLedger: () => Promise<void>) => {
     await heartbeat.stop();
     await alerting.dispatcher.close();

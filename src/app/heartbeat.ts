@@ -23,7 +23,9 @@ export interface HeartbeatOptions {
   readonly rules: CompiledSet;
   readonly catalog: Catalog;
   /** Told when a heartbeat could not be written; absent: it ends the process. */
-  readonly onTrouble: ((error: KeywitnessError) => void) | undefined;
+  readonly onTrouble?: (error: KeywitnessError) => void;
+  /** Told when one was. */
+  readonly onHeartbeat?: () => void;
 }
 
 /** Every ten seconds: the two invariants of the store are checked between flushes, then what grew is signed. */
@@ -43,6 +45,7 @@ export function startHeartbeat({ ledger, sink, onTrouble }: Line, options: Heart
       checkedAt = now;
       for (const { key, sentence } of breaches) await onTrouble({ kind: 'breach', key, sentence });
       await ledger.heartbeat(facts());
+      options.onHeartbeat?.();
     },
     (error) => {
       if (options.onTrouble === undefined) throw error;

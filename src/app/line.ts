@@ -4,6 +4,7 @@ import type { CompiledSet } from '../detect/sigma/sigma.ts';
 import type { Catalog } from '../enrich/catalog.ts';
 import { createEnricher } from '../enrich/enrich.ts';
 import { sessionOf } from '../enrich/sessions.ts';
+import type { Anchor } from '../ledger/anchors/anchor.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { openKeys } from '../ledger/openKeys.ts';
 import { repair, type Stages } from '../pipeline.ts';
@@ -29,6 +30,8 @@ export interface Line {
 export interface LineOptions {
   readonly dataDir: string;
   readonly anchorFile: string;
+  /** Who else remembers; the ledger closes them. */
+  readonly anchors: readonly Anchor[];
   readonly clock: Clock;
   readonly catalog: Catalog;
   readonly rules: CompiledSet;
@@ -38,10 +41,10 @@ export interface LineOptions {
 
 /** Opens the ledger on the store, mends what a crash left, and says which streams contradict what was signed. */
 export async function openLine(engine: Engine, options: LineOptions): Promise<Line> {
-  const { clock, dataDir, anchorFile, catalog, rules } = options;
+  const { clock, dataDir, anchorFile, anchors, catalog, rules } = options;
   await migrate(engine);
   const keys = await openKeys(dataDir, process.env);
-  const ledger = await Ledger.open({ store: openLedgerStore(engine), keys, anchorFile, clock });
+  const ledger = await Ledger.open({ store: openLedgerStore(engine), keys, anchorFile, anchors, clock });
   const book = await openStreamBook(engine);
   const reader = recordReader(book, await loadSources());
   const stages: Stages = {

@@ -1,7 +1,9 @@
 import { createGrouper, type Replaced } from '../alert/grouper.ts';
 import type { Clock } from '../core/clock.ts';
+import type { StreamKey } from '../core/record.ts';
 import type { Alert, Signal } from '../core/signal.ts';
 import type { Alerting } from './alerting.ts';
+import type { AnchorTrouble } from './anchors.ts';
 import type { LiveDetection } from './liveDetection.ts';
 import type { StreamTrouble } from './sink.ts';
 
@@ -10,8 +12,8 @@ export interface LiveAlerting {
   start(): Promise<void>;
   /** One round: what is new is detected, grouped, stored, and told; after `stopping` no further message is begun. */
   round(stopping?: AbortSignal): Promise<void>;
-  /** Something about a stream itself, told with the next round. */
-  trouble(trouble: StreamTrouble): void;
+  /** Something about a stream itself, or about who remembers the log, told with the next round. */
+  trouble(trouble: StreamTrouble | AnchorTrouble): void;
 }
 
 /**
@@ -92,24 +94,46 @@ const troubleTitles = {
   broken: 'The stored log contradicts what was signed',
   breach: 'The store does not account for every record',
   quarantine: 'Records could not be understood',
+  fork: 'A witness remembers another history of this log',
+  anchor: 'A witness does not cosign',
 } as const;
 
-function troubleSignal({ kind, key, sentence }: StreamTrouble, now: number): Signal {
-  const group = `${key.stream}/${key.partition}`;
+const witnessAdvice =
+  'Ask whoever runs the witness; `/healthz` says how it answers. The log goes on, signed and in the anchor file.';
+const verifyAdvice =
+  'Run `keywitness verify`: it names what is stored, what is proved, and the first bad offset.';
+
+const troubleLevels = {
+  gap: 'critical',
+  epoch: 'critical',
+  broken: 'critical',
+  breach: 'critical',
+  // What could not be read may hide an act, and is mostly a new version of a system.
+  quarantine: 'medium',
+  fork: 'critical',
+  // Nothing is wrong with the log, but what happens to it now is remembered by one less.
+  anchor: 'high',
+} as const;
+
+function troubleSignal(trouble: StreamTrouble | AnchorTrouble, now: number): Signal {
+  const { kind, sentence } = trouble;
+  const [group, name, id] =
+    'anchor' in trouble
+      ? [trouble.anchor, trouble.anchor, trouble.anchor]
+      : [placeOf(trouble.key), trouble.key.stream, `${placeOf(trouble.key)}/${trouble.key.epoch}`];
   return {
-    id: `keywitness.${kind}:${group}/${key.epoch}:${sentence}`,
+    id: `keywitness.${kind}:${id}:${sentence}`,
     kind: 'rule',
     rule: `keywitness.${kind}`,
     title: troubleTitles[kind],
-    // What could not be read may hide an act, and is mostly a new version of a system.
-    level: kind === 'quarantine' ? 'medium' : 'critical',
-    advice: 'Run `keywitness verify`: it names what is stored, what is proved, and the first bad offset.',
+    level: troubleLevels[kind],
+    advice: kind === 'anchor' ? witnessAdvice : verifyAdvice,
     group,
     first: now,
     last: now,
     time: now,
     identity: '',
-    identityName: key.stream,
+    identityName: name,
     secret: '',
     secrets: [],
     srcIps: [],
@@ -120,4 +144,8 @@ function troubleSignal({ kind, key, sentence }: StreamTrouble, now: number): Sig
     unusual: { seen: 1, sentence },
     explained: [],
   };
+}
+
+function placeOf({ stream, partition }: StreamKey): string {
+  return `${stream}/${partition}`;
 }

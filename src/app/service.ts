@@ -9,9 +9,11 @@ import { startKafka } from '../intake/kafka.ts';
 import { listen, readPem } from '../intake/listen.ts';
 import { loadSources, type SourceRegistry } from '../sources/registry.ts';
 import type { Engine } from '../store/client.ts';
+import * as anchorEvents from '../telemetry/anchorEvents.ts';
 import * as events from '../telemetry/serviceEvents.ts';
 import { statusRoutes } from '../telemetry/status.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import { type AnchorTrouble, openAnchors } from './anchors.ts';
 import { every } from './every.ts';
 import { createLiveAlerting, type LiveAlerting } from './liveAlerting.ts';
 import { createLiveDetection, type LiveDetection } from './liveDetection.ts';
@@ -73,16 +75,24 @@ async function openLive(
   intakes: readonly Intake[],
 ): Promise<{ app: App; live: LiveAlerting; detection: LiveDetection }> {
   let live: LiveAlerting | undefined;
-  const early: StreamTrouble[] = [];
+  const early: (StreamTrouble | AnchorTrouble)[] = [];
+  const trouble = (what: StreamTrouble | AnchorTrouble) =>
+    live === undefined ? void early.push(what) : live.trouble(what);
   const app = await openApp({
     dataDir: config.data,
     anchorFile: config.anchor,
+    anchors: openAnchors(config.witnesses, {
+      kept: (anchor, wasAway) => anchorEvents.anchorKept(telemetry, anchor, wasAway),
+      failed: (anchor, error, isFirst) => anchorEvents.anchorFailed(telemetry, anchor, error, isFirst),
+      trouble,
+    }),
     ...(config.catalog === undefined ? {} : { catalogFile: config.catalog }),
     ...(config.rules === undefined ? {} : { ruleFolders: config.rules }),
     clock,
     openStore,
     notify: { ...config.notify },
     onTrouble: (error) => events.storeTrouble(telemetry, error),
+    onHeartbeat: () => events.heartbeatWritten(telemetry),
     observe: {
       delivered: (channel) => events.messageDelivered(telemetry, channel),
       rejected: (channel, key, reason) => events.messageRejected(telemetry, channel, key, reason),
@@ -91,7 +101,7 @@ async function openLive(
     },
     live: {
       readingOf: (stream) => readingOf(config, sources, stream),
-      onTrouble: async (trouble) => (live === undefined ? void early.push(trouble) : live.trouble(trouble)),
+      onTrouble: async (what) => trouble(what),
     },
   });
   const latenessMs = new Map(sources.map((s) => [s.name, s.latenessMs]));
@@ -106,7 +116,7 @@ async function openLive(
   // What names no event is about a stream itself.
   const isLive = ({ events: refs }: Alert) => refs.length === 0 || refs.some((ref) => app.isLiveEvent(ref));
   live = createLiveAlerting(detection, app.alerting, clock, createOwnerLookup(app.catalog), isLive);
-  for (const trouble of early) live.trouble(trouble);
+  for (const what of early) live.trouble(what);
   return { app, live, detection };
 }
 

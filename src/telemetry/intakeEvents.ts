@@ -20,6 +20,7 @@ export function topicsMissing(t: Telemetry, topics: readonly string[]): void {
 
 export function partitionsAssigned(t: Telemetry, partitions: readonly string[]): void {
   t.metrics.brokerUp.set(1);
+  t.faults.delete('broker');
   t.log.info({ event: 'partitions_assigned', partitions }, 'partitions assigned');
 }
 
@@ -31,6 +32,7 @@ export function brokerUnreachable(
   isFirst: boolean,
 ): void {
   t.metrics.brokerUp.set(0);
+  t.faults.set('broker', 'Kafka cannot be read; records wait in the topic');
   t.metrics.brokerFailures.inc();
   if (!isFirst) return;
   t.log.error(
@@ -41,6 +43,7 @@ export function brokerUnreachable(
 
 export function brokerRecovered(t: Telemetry, brokers: readonly string[], downMs: number): void {
   t.metrics.brokerUp.set(1);
+  t.faults.delete('broker');
   t.log.info({ event: 'broker_recovered', brokers, downMs }, 'Kafka is read again');
 }
 
@@ -87,12 +90,14 @@ export function flushStored(
   t.metrics.flushes.inc({ result: 'stored' });
   t.metrics.flushSeconds.observe(tookMs / 1000);
   t.metrics.storeUp.set(1);
+  t.faults.delete('store');
 }
 
 /** Once an outage: what repeats while it lasts is only counted. */
 export function flushFailed(t: Telemetry, error: unknown, isFirst: boolean): void {
   t.metrics.flushes.inc({ result: 'failed' });
   t.metrics.storeUp.set(0);
+  t.faults.set('store', 'the store takes no records; they are delivered again');
   if (!isFirst) return;
   t.log.error(
     { event: 'flush_failed', reason: errorText(error) },
@@ -102,6 +107,7 @@ export function flushFailed(t: Telemetry, error: unknown, isFirst: boolean): voi
 
 export function storeRecovered(t: Telemetry, downMs: number): void {
   t.metrics.storeUp.set(1);
+  t.faults.delete('store');
   t.log.info({ event: 'store_recovered', downMs }, 'the store takes records again');
 }
 

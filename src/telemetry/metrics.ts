@@ -46,6 +46,11 @@ export function createMetrics() {
     topicsMissing: gauge('topics_missing', 'Topics of the configuration that are not there.'),
     brokerFailures: counter('broker_failures_total', 'Consumer sessions that ended with an error.'),
     storeUp: gauge('store_up', '1 while the last flush was stored.'),
+    anchorUp: gauge('anchor_up', '1 while a witness remembers our checkpoints.', ['anchor']),
+    anchorHeads: counter('anchor_heads_total', 'Checkpoints shown to a witness, by result.', [
+      'anchor',
+      'result',
+    ]),
     httpRequests: counter('http_requests_total', 'Requests by route and status.', ['route', 'status']),
   };
 }

@@ -17,8 +17,14 @@ export function serviceStopped(t: Telemetry): void {
   t.log.info({ event: 'service_stopped' }, 'everything read is stored, signed and anchored');
 }
 
+/** What grew is pinned, signed and in the anchor file. */
+export function heartbeatWritten(t: Telemetry): void {
+  t.faults.delete('ledger');
+}
+
 /** A heartbeat could not be written. Nothing is lost: records wait where they are, and the silence shows. */
 export function storeTrouble(t: Telemetry, error: unknown): void {
+  t.faults.set('ledger', 'the last heartbeat could not be written');
   t.log.error(
     { event: 'store_trouble', reason: errorText(error) },
     'the ledger could not be written; trying again at the next heartbeat',
@@ -28,9 +34,11 @@ export function storeTrouble(t: Telemetry, error: unknown): void {
 /** `late`: events behind the watermark since the start, which correlations and baselines did not see in order. */
 export function roundDone(t: Telemetry, late: number): void {
   t.metrics.lateEvents.set(late);
+  t.faults.delete('detection');
 }
 
 export function roundFailed(t: Telemetry, error: unknown): void {
+  t.faults.set('detection', 'the last round of detection or delivery failed');
   t.log.error(
     { event: 'detection_round_failed', reason: errorText(error) },
     'a round of detection or delivery failed; what it left undone is done by the next',
@@ -52,6 +60,7 @@ export function messageRejected(t: Telemetry, channel: string, key: string, reas
 
 export function channelDown(t: Telemetry, channel: string, reason: string, waiting: number): void {
   t.metrics.channelUp.set({ channel }, 0);
+  t.faults.set(channel, 'messages wait, the receiver does not answer');
   t.log.error(
     { event: 'channel_down', channel, reason, waiting },
     'messages wait in the store and are sent when the receiver answers again',
@@ -60,5 +69,6 @@ export function channelDown(t: Telemetry, channel: string, reason: string, waiti
 
 export function channelUp(t: Telemetry, channel: string): void {
   t.metrics.channelUp.set({ channel }, 1);
+  t.faults.delete(channel);
   t.log.info({ event: 'channel_up', channel }, 'the receiver answers again');
 }

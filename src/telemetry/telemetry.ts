@@ -8,6 +8,8 @@ import { createMetrics, type Metrics } from './metrics.ts';
 export interface Telemetry {
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** What is wrong now, a sentence by what it is about; `/healthz` lists it. Events set and delete it. */
+  readonly faults: Map<string, string>;
 }
 
 export interface TelemetryOptions {
@@ -41,7 +43,7 @@ export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
     },
     options.destination ?? pino.destination({ dest: 2, sync: true }),
   );
-  return { log, metrics: createMetrics() };
+  return { log, metrics: createMetrics(), faults: new Map() };
 }
 
 /** What went wrong, in one line and without the values an error object may carry along. */
