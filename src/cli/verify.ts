@@ -6,10 +6,13 @@ import { KeywitnessError } from '../core/errors.ts';
 import { streamKeyText } from '../core/record.ts';
 import type { Finding, VerifyReport } from '../ledger/audit/findings.ts';
 import { verifyStore } from '../ledger/audit/verify.ts';
-import { offlineExits, readKeys, verifyOffline } from '../ledger/offline.ts';
+import { offlineExits } from '../ledger/offline/finding.ts';
+import { type OfflineTrust, readKeys } from '../ledger/offline/trust.ts';
+import { verifyOffline } from '../ledger/offline.ts';
+import { readPolicy } from '../ledger/policy.ts';
 import { anchorFile } from './appOptions.ts';
 import { dataOption } from './dataOption.ts';
-import { printRows, processTerminal, type Terminal } from './output.ts';
+import { printable, printRows, processTerminal, type Terminal } from './output.ts';
 import { progressBar } from './progress.ts';
 import { withStore } from './withStore.ts';
 
@@ -18,6 +21,7 @@ interface VerifyFlags {
   readonly since?: string;
   readonly offline?: readonly string[];
   readonly keys?: string;
+  readonly policy?: string;
   readonly json?: boolean;
 }
 
@@ -28,8 +32,9 @@ export function verifyCommand(): Command {
   return new Command('verify')
     .description('derive the whole log again from the stored bytes and compare it with everything signed')
     .option('--since <note>', 'also hold the log against this kept checkpoint')
-    .option('--offline <path...>', 'no store: check proof folders and .tlog-proof files')
+    .option('--offline <path...>', 'no store: check bundles, proof folders and .tlog-proof files')
     .option('--keys <file>', 'with --offline: trust these keys instead of those inside')
+    .option('--policy <file>', 'with --offline: ask for the logs and the quorum of this C2SP tlog-policy')
     .option('--json', 'NDJSON also on a terminal')
     .addOption(dataOption())
     .addHelpText(
@@ -45,31 +50,45 @@ export function verifyCommand(): Command {
 }
 
 function runOffline(flags: VerifyFlags, terminal: Terminal): number {
-  const keys = flags.keys === undefined ? undefined : readKeys(readInput(flags.keys));
-  if (flags.keys !== undefined && keys === undefined) {
-    throw new KeywitnessError('KW_USAGE', `${flags.keys} holds a line that is no verifier key.`);
-  }
+  const trust = offlineTrust(flags);
   const results = (flags.offline ?? []).map((path) => {
     if (!existsSync(path)) throw new KeywitnessError('KW_USAGE', `${path} does not exist.`);
-    return verifyOffline(path, keys);
+    return verifyOffline(path, trust);
   });
   printRows(
     terminal,
     results.map(({ path, verdict }) => ({ path, verdict })),
     ['path', 'verdict'],
   );
-  if (keys === undefined) {
+  if (trust.keys === undefined && (trust.policy?.logs ?? []).length === 0) {
     terminal.err.write(
       'The keys came with what was checked: it agrees with itself. Give the log’s own key with --keys.\n',
     );
   }
-  for (const r of results) if (r.detail !== '') terminal.err.write(`${r.path}: ${r.detail}\n`);
+  for (const { path, findings } of results) {
+    for (const f of findings.slice(0, shownFindings)) {
+      terminal.err.write(`${path}: ${f.class} ${printable(f.place)}: ${printable(f.detail)}\n`);
+    }
+    const more = findings.length - shownFindings;
+    if (more > 0) terminal.err.write(`${path}: and at least ${more} more\n`);
+  }
   const exits = results.map((r) => offlineExits[r.verdict]).filter((e) => e !== 0);
   return exits.length === 0 ? 0 : Math.min(...exits);
 }
 
+function offlineTrust({ keys: keyFile, policy: policyFile }: VerifyFlags): OfflineTrust {
+  const keys = keyFile === undefined ? undefined : readKeys(readInput(keyFile));
+  if (keyFile !== undefined && keys === undefined) {
+    throw new KeywitnessError('KW_USAGE', `${keyFile} holds a line that is no verifier key.`);
+  }
+  if (policyFile === undefined) return { keys };
+  return { keys, policy: readPolicy(Buffer.from(readInput(policyFile, 'latin1'), 'latin1'), policyFile) };
+}
+
 async function runVerify(flags: VerifyFlags, terminal: Terminal): Promise<number> {
-  if (flags.keys !== undefined) throw new KeywitnessError('KW_USAGE', '--keys goes with --offline.');
+  for (const flag of ['keys', 'policy'] as const) {
+    if (flags[flag] !== undefined) throw new KeywitnessError('KW_USAGE', `--${flag} goes with --offline.`);
+  }
   const since = flags.since === undefined ? undefined : readInput(flags.since);
   const bar = progressBar('verify');
   const report = await withStore(flags.data, (engine) =>
@@ -88,9 +107,9 @@ async function runVerify(flags: VerifyFlags, terminal: Terminal): Promise<number
   return report.exit;
 }
 
-function readInput(path: string): string {
+function readInput(path: string, encoding: 'utf8' | 'latin1' = 'utf8'): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readFileSync(path, encoding);
   } catch (cause) {
     throw new KeywitnessError('KW_USAGE', `${path} cannot be read.`, { cause });
   }

@@ -43,6 +43,11 @@ export function extendEdge(edge: TileEdge, leaf: Buffer, offset: bigint, full: (
   }
 }
 
+/** The first hashes of a leaf tile that is not full: retention keeps them when their records go. */
+export function narrowTile(index: number, hashes: Buffer, last: bigint): Tile {
+  return { level: 0, index, last, hashes, root: rootOf(splitHashes(hashes)) };
+}
+
 /** The roots of these ranges, read from tiles. Each must be one that proofs ask for: it begins at a multiple of its subtrees. */
 export async function rangeRootsFromTiles(read: TileReader, ranges: readonly LeafRange[]): Promise<Buffer[]> {
   const parts = ranges.map(subtreesOf);
@@ -97,7 +102,8 @@ function subtreesOf({ from, to }: LeafRange): Subtree[] {
   return out;
 }
 
-function rootOf(hashes: readonly Buffer[]): Buffer {
+/** RFC 6962 tree hash of these leaves, or of these roots of equal full trees. */
+export function rootOf(hashes: readonly Buffer[]): Buffer {
   const frontier = emptyFrontier();
   for (const hash of hashes) appendLeaf(frontier, hash);
   return frontierRoot(frontier);

@@ -11,7 +11,8 @@ import { proveEvent } from '../../src/ledger/audit/prove.ts';
 import { verifyStore } from '../../src/ledger/audit/verify.ts';
 import { type LogIdentity, readIdentity } from '../../src/ledger/keys.ts';
 import { leafHashOfText } from '../../src/ledger/leaf.ts';
-import { readKeys, verifyOffline } from '../../src/ledger/offline.ts';
+import { readKeys } from '../../src/ledger/offline/trust.ts';
+import { verifyOffline } from '../../src/ledger/offline.ts';
 import { formatProof, parseProof, type TlogProof } from '../../src/ledger/proof.ts';
 import { rangeRootsFromTiles } from '../../src/ledger/tiles.ts';
 import { inclusionRanges } from '../../src/ledger/tree.ts';
@@ -69,9 +70,9 @@ describe('prove', () => {
   it('writes the bytes, the keys and two proofs that hold without the store', async () => {
     const out = await provedFolder('whole');
     expect(readFileSync(join(out, 'event.raw'), 'utf8')).toBe(lines[1]);
-    expect(verifyOffline(out, undefined)).toEqual({ path: out, verdict: 'intact', detail: '' });
+    expect(verifyOffline(out)).toEqual({ path: out, verdict: 'intact', findings: [] });
     for (const proof of ['event.tlog-proof', 'meta.tlog-proof']) {
-      expect(verifyOffline(join(out, proof), undefined).verdict).toBe('intact');
+      expect(verifyOffline(join(out, proof)).verdict).toBe('intact');
     }
   });
 
@@ -79,7 +80,7 @@ describe('prove', () => {
     let offset = 0n;
     for (const [i, line] of lines.entries()) {
       if (i % 23 === 0 || i === lines.length - 1) {
-        expect(verifyOffline(await provedFolder(`n${i}`, offset), undefined).verdict).toBe('intact');
+        expect(verifyOffline(await provedFolder(`n${i}`, offset)).verdict).toBe('intact');
       }
       offset += BigInt(Buffer.byteLength(line) + 1);
     }
@@ -105,17 +106,17 @@ describe('verify --offline', () => {
         const changed = Buffer.from(whole);
         changed[at] = (changed[at] ?? 0) ^ 1;
         writeFileSync(join(out, name), changed);
-        expect(verifyOffline(out, undefined).verdict, `${name} byte ${at}`).not.toBe('intact');
+        expect(verifyOffline(out).verdict, `${name} byte ${at}`).not.toBe('intact');
       }
       writeFileSync(join(out, name), whole);
     }
-    expect(verifyOffline(out, undefined).verdict).toBe('intact');
+    expect(verifyOffline(out).verdict).toBe('intact');
   });
 
   it('says tampered when the event’s proof is that of another event', async () => {
     const [a, b] = [await provedFolder('a'), await provedFolder('b', 0n)];
     cpSync(join(a, 'event.tlog-proof'), join(b, 'event.tlog-proof'));
-    expect(verifyOffline(b, undefined).verdict).toBe('tampered');
+    expect(verifyOffline(b).verdict).toBe('tampered');
   });
 
   it('says tampered when the meta proof is a true one, and of a leaf that pins something else', async () => {
@@ -129,26 +130,26 @@ describe('verify --offline', () => {
     const hashes = await rangeRootsFromTiles(read, ranges);
     const other = { extra: texts[0] as Buffer, index: 0, path: hashes, checkpoint };
     writeFileSync(path, formatProof(other));
-    expect(verifyOffline(path, undefined).verdict).toBe('intact');
-    expect(verifyOffline(out, undefined).verdict).toBe('tampered');
+    expect(verifyOffline(path).verdict).toBe('intact');
+    expect(verifyOffline(out).verdict).toBe('tampered');
   });
 
   it('says truncated when a file of the folder is missing, unknown without keys', async () => {
     const out = await provedFolder('cut');
     rmSync(join(out, 'keys.txt'));
-    expect(verifyOffline(out, undefined).verdict).toBe('unknown');
+    expect(verifyOffline(out).verdict).toBe('unknown');
     rmSync(join(out, 'meta.tlog-proof'));
-    expect(verifyOffline(out, undefined).verdict).toBe('truncated');
+    expect(verifyOffline(out).verdict).toBe('truncated');
   });
 
   it('trusts pinned keys only: another key under the same name is tampering, unknown names say nothing', async () => {
     const out = await provedFolder('pinned');
     const own = readKeys(readFileSync(join(out, 'keys.txt'), 'utf8'));
-    expect(verifyOffline(out, own).verdict).toBe('intact');
+    expect(verifyOffline(out, { keys: own }).verdict).toBe('intact');
     const stranger = readKeys('PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW\n');
-    expect(verifyOffline(out, stranger).verdict).toBe('unknown');
+    expect(verifyOffline(out, { keys: stranger }).verdict).toBe('unknown');
     const renamed = own?.map((k) => ({ ...k, keyId: k.keyId ^ 1 }));
-    expect(verifyOffline(out, renamed).verdict).toBe('tampered');
+    expect(verifyOffline(out, { keys: renamed }).verdict).toBe('tampered');
   });
 });
 
