@@ -1,7 +1,8 @@
 import { KeywitnessError } from '../core/errors.ts';
 import { metaTree, type StreamKey, streamKeyText } from '../core/record.ts';
-import { type SignedCheckpoint, tellAnchors } from './anchors/anchor.ts';
+import type { SignedCheckpoint } from './anchors/anchor.ts';
 import { AnchorFile, anchorKeyLine, anchorLines } from './anchors/file.ts';
+import { createTelling, type Telling } from './anchors/telling.ts';
 import { type Checkpoint, checkpointText, metaOrigin } from './checkpoint.ts';
 import { consistencyRanges } from './consistency.ts';
 import { keyInForce, keyLinesMissing } from './keyChoice.ts';
@@ -43,8 +44,7 @@ export class Ledger {
   /** The key in force. */
   #signer: Signer;
   #meta: MetaState;
-  /** Anchors that are being told: one head at a time, a newer one waits for the next heartbeat. */
-  #telling: Promise<void> | undefined;
+  readonly #telling: Telling;
   /** Set when a write of meta leaves failed: whether they arrived is read from the store before the next. */
   #isMetaUncertain = false;
   #relistedAt = 0;
@@ -66,6 +66,7 @@ export class Ledger {
     this.#trees = trees;
     this.#meta = meta;
     this.#tiles = tiles;
+    this.#telling = createTelling(options.anchors ?? []);
   }
 
   /**
@@ -105,7 +106,7 @@ export class Ledger {
     await this.#serial(async () => {
       await this.#writeMetaNow('start', [['after', after], ['key', key], ...broken, ...facts]);
       // At once: a run that dies before its first heartbeat is remembered outside the store all the same.
-      await this.#sign([this.#metaCheckpoint()], this.#options.clock.now());
+      await this.#signAndTell([], this.#options.clock.now());
     });
   }
 
@@ -170,8 +171,9 @@ export class Ledger {
 
   /** The orderly end: a `stop` leaf, signed and anchored; silence from here on is lawful. */
   async stop(facts: HeartbeatFacts = {}): Promise<void> {
+    await this.#telling.settled();
     await this.#serial(() => this.#pin('stop', facts));
-    await this.#telling;
+    await this.#telling.settled();
     await this.#close();
   }
 
@@ -181,8 +183,8 @@ export class Ledger {
   }
 
   async #close(): Promise<void> {
+    await this.#telling.close();
     await this.#anchor.close();
-    for (const anchor of this.#options.anchors ?? []) await anchor.close();
   }
 
   /**
@@ -247,8 +249,6 @@ export class Ledger {
   }
 
   async #pin(kind: 'heartbeat' | 'stop', facts: HeartbeatFacts): Promise<void> {
-    // What a proof needs is there before anything is signed that a proof may start from.
-    await this.#tiles.write((rows) => this.#options.store.appendTiles(rows));
     const now = this.#options.clock.now();
     const isRelist = now - this.#relistedAt >= relistIntervalMs || kind === 'stop';
     const listed = [...this.#trees.values()].filter(
@@ -267,10 +267,16 @@ export class Ledger {
       ...(facts.highs ?? []).map((h): MetaLine => ['high', `${streamKeyText(h)} ${h.high}`]),
       ...Object.entries(facts.hashes ?? {}).filter(([name, value]) => this.#meta.facts.get(name) !== value),
     ]);
-    const signed = await this.#sign([...pins, this.#metaCheckpoint()], now);
-    this.#tell(signed.at(-1) as SignedCheckpoint, now);
+    await this.#signAndTell(pins, now);
     for (const pin of pins) pin.tree.pinnedSize = pin.size;
     if (isRelist) this.#relistedAt = now;
+  }
+
+  async #signAndTell(pins: readonly Checkpoint[], now: number): Promise<void> {
+    // What a proof needs is there before anything is signed that a proof may start from.
+    await this.#tiles.write((rows) => this.#options.store.appendTiles(rows));
+    const signed = await this.#sign([...pins, this.#metaCheckpoint()], now);
+    this.#tell(signed.at(-1) as SignedCheckpoint, now);
   }
 
   #metaCheckpoint(): Checkpoint {
@@ -310,27 +316,24 @@ export class Ledger {
     await next.take();
   }
 
-  /** Shows the head to the other anchors; who is away now is told the next one. */
+  /** Shows the head to the other anchors, and keeps what they sign beside our own signature. */
   #tell(meta: SignedCheckpoint, now: number): void {
-    const anchors = this.#options.anchors ?? [];
-    if (anchors.length === 0 || this.#telling !== undefined) return;
-    const consistency = (from: number) => this.#metaConsistency(from, meta.size);
-    this.#telling = tellAnchors(anchors, { time: now, meta, consistency }, this.#options.onAnchorTrouble)
-      .then((lines) => this.#saveCosigned(meta, lines, now))
-      .finally(() => {
-        this.#telling = undefined;
-      });
-  }
-
-  async #saveCosigned(meta: SignedCheckpoint, lines: readonly string[], now: number): Promise<void> {
-    if (lines.length === 0) return;
     const { origin, size, root } = meta;
-    const row = { origin, size, root, note: meta.note + lines.join(''), made_at: now };
-    await this.#serial(() => this.#options.store.saveCheckpoints([row]));
+    const consistency = (from: number) => this.#metaConsistency(from, size);
+    this.#telling.tell({ time: now, meta, consistency }, (lines) => {
+      const row = { origin, size, root, note: meta.note + lines.join(''), made_at: now };
+      return this.#serial(() => this.#options.store.saveCheckpoints([row]));
+    });
   }
 
   async #metaConsistency(from: number, size: number): Promise<readonly Buffer[]> {
-    return rangeRootsFromTiles((at) => this.readTiles(metaTree, at), consistencyRanges(from, size));
+    try {
+      return await rangeRootsFromTiles((at) => this.readTiles(metaTree, at), consistencyRanges(from, size));
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      const what = `The tiles of the meta-log in the store are not whole (${cause.message}). Run \`keywitness verify\`.`;
+      throw new KeywitnessError('KW_LEDGER_BROKEN', what, { cause });
+    }
   }
 
   /** Tiles of a tree for proofs: those that are not full yet from memory, the others from the store. */

@@ -1,5 +1,4 @@
 import type { Clock } from '../core/clock.ts';
-import type { KeywitnessError } from '../core/errors.ts';
 import type { StreamKey } from '../core/record.ts';
 import type { Anchor } from './anchors/anchor.ts';
 import type { LedgerKeys } from './keys.ts';
@@ -15,8 +14,6 @@ export interface LedgerOptions {
   readonly anchorFile: string;
   /** Who else remembers, beside the file. */
   readonly anchors?: readonly Anchor[];
-  /** Told when an anchor was away or refused. */
-  readonly onAnchorTrouble?: (anchor: string, error: KeywitnessError) => void;
   readonly clock: Clock;
 }
 

@@ -1,4 +1,3 @@
-import { KeywitnessError } from '../../core/errors.ts';
 import type { Checkpoint } from '../checkpoint.ts';
 
 /** A signed checkpoint and its note. */
@@ -26,22 +25,4 @@ export interface Anchor {
   /** Remembers this head. @returns cosignature lines for the meta checkpoint's note. @throws KeywitnessError */
   keep(head: SignedHead): Promise<readonly string[]>;
   close(): Promise<void>;
-}
-
-/** Shows a head to every anchor; one that is away or refuses is told of. @returns the cosignature lines that came back */
-export async function tellAnchors(
-  anchors: readonly Anchor[],
-  head: SignedHead,
-  onTrouble: ((anchor: string, error: KeywitnessError) => void) | undefined,
-): Promise<readonly string[]> {
-  const keep = async (anchor: Anchor): Promise<readonly string[]> => {
-    try {
-      return await anchor.keep(head);
-    } catch (error) {
-      if (!(error instanceof KeywitnessError)) throw error;
-      onTrouble?.(anchor.name, error);
-      return [];
-    }
-  };
-  return (await Promise.all(anchors.map(keep))).flat();
 }

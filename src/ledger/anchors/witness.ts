@@ -9,12 +9,12 @@ export interface WitnessAnchorOptions {
   readonly url: string;
   /** What another key cosigned is ignored. */
   readonly key: CosignatureVerifier;
-  /** Of one request. */
+  /** Of one head: the question, and the second one when the size was another. */
   readonly timeoutMs?: number;
 }
 
-/** Half a heartbeat. */
-const timeoutMsDefault = 5_000;
+/** Well within a heartbeat, and twice of it within the 10 s of an orderly end. */
+const timeoutMsDefault = 3_000;
 /** A cosignature has 150 bytes, a post-quantum one 3.3 kB. */
 const answerBytesMax = 64 * 1024;
 
@@ -37,11 +37,15 @@ export function witnessAnchor(options: WitnessAnchorOptions): Anchor {
     name,
     async keep(head) {
       const { size } = head.meta;
+      const signal = AbortSignal.any([
+        closed.signal,
+        AbortSignal.timeout(options.timeoutMs ?? timeoutMsDefault),
+      ]);
       let from = Math.min(known, size);
-      let answer = await ask(options, head, from, closed.signal);
+      let answer = await ask(options, head, from, signal);
       if (answer.status === 409 && answer.size !== from && answer.size <= size) {
         from = answer.size;
-        answer = await ask(options, head, from, closed.signal);
+        answer = await ask(options, head, from, signal);
       }
       if (answer.status !== 200) throw contradiction(name, head, from, answer);
       known = size;
@@ -85,17 +89,17 @@ function contradiction(
 }
 
 async function ask(
-  { url, key, timeoutMs }: WitnessAnchorOptions,
+  { url, key }: WitnessAnchorOptions,
   { meta, consistency }: SignedHead,
   from: number,
-  closed: AbortSignal,
+  signal: AbortSignal,
 ): Promise<Answer> {
   const proof = from === 0 || from === meta.size ? [] : await consistency(from);
   const { status, body } = await post(
     key.name,
     `${url.replace(/\/$/, '')}/add-checkpoint`,
     addCheckpointText({ oldSize: from, proof, note: meta.note }),
-    AbortSignal.any([closed, AbortSignal.timeout(timeoutMs ?? timeoutMsDefault)]),
+    signal,
   );
   if (status === 200) return { status, lines: cosignatures(meta.note, body, key) };
   if (status === 409) return { status, size: toldSize(key.name, body) };
