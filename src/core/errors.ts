@@ -22,6 +22,7 @@ export const errorTable = {
   KW_BROKER: { exit: 4, sentence: 'Kafka did not answer, or cannot be read.' },
   KW_LEDGER_BROKEN: { exit: 4, sentence: 'The ledger contradicts what was signed.' },
   KW_RETENTION: { exit: 4, sentence: 'Nothing may be dropped or erased as the store stands.' },
+  KW_ANCHOR: { exit: 4, sentence: 'The anchor file cannot be written.' },
   KW_WITNESS: { exit: 4, sentence: 'A witness is away or refuses.' },
   KW_WITNESS_FORK: { exit: 4, sentence: 'A witness remembers another history of this log.' },
   KW_WITNESS_STATE: { exit: 4, sentence: 'The state of the witness cannot be used.' },

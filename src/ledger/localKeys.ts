@@ -127,10 +127,15 @@ function keysOf(
   };
 }
 
+/**
+ * As a rollover without a key before it: from the moment log.txt names the key it is the log's. A key that was made
+ * when a first start was cut short signed nothing and is made anew.
+ */
 function createKeys(at: Place): LedgerKeys {
-  // The key first: an identity whose key was lost in a crash could never sign again.
-  const created = createKeyFile(at.key, at.passphrase);
+  rmSync(at.next, { force: true });
+  const created = createKeyFile(at.next, at.passphrase);
   const identity = { logId: randomBytes(8).toString('hex'), publicKey: rawPublicKey(created.privateKey) };
   writeIdentity(at.dataDir, identity);
+  replaceKey(at);
   return keysOf(at, identity.logId, identity.publicKey, created, undefined);
 }

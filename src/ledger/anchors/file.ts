@@ -1,6 +1,7 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { KeywitnessError } from '../../core/errors.ts';
 import { type Checkpoint, checkpointText, parseCheckpoint } from '../checkpoint.ts';
 import { splitNote, strictBase64 } from '../note.ts';
 
@@ -76,10 +77,12 @@ function parseLine(fields: readonly string[], line: number): AnchorEntry {
   return { kind: 'checkpoint', line, time, note, ...checkpoint };
 }
 
-/** Opened for appending; every write is on the disk before it returns. */
+/** Opened for appending; every write is on the disk before it returns. @throws KW_ANCHOR */
 export class AnchorFile {
   readonly path: string;
   readonly #file: FileHandle;
+  /** A write failed: some bytes of it may be there. */
+  #mayBeTorn = false;
 
   private constructor(path: string, file: FileHandle) {
     this.path = path;
@@ -87,21 +90,45 @@ export class AnchorFile {
   }
 
   static async open(path: string): Promise<AnchorFile> {
-    const file = await open(path, 'a+', 0o600);
-    const { size } = await file.stat();
-    const last = Buffer.alloc(1);
-    if (size > 0) await file.read(last, 0, 1, size - 1);
-    // A line torn by a crash is ended, so that it spoils itself and not the next one.
-    if (size > 0 && last[0] !== 0x0a) await file.write('\n');
-    return new AnchorFile(path, file);
+    let file: FileHandle | undefined;
+    try {
+      file = await open(path, 'a+', 0o600);
+      const { size } = await file.stat();
+      const last = Buffer.alloc(1);
+      if (size > 0) await file.read(last, 0, 1, size - 1);
+      // A line torn by a crash is ended, so that it spoils itself and not the next one.
+      if (size > 0 && last[0] !== 0x0a) await file.appendFile('\n');
+      return new AnchorFile(path, file);
+    } catch (error) {
+      await file?.close();
+      throw anchorError(path, error);
+    }
   }
 
   async append(lines: readonly string[]): Promise<void> {
-    await this.#file.write(lines.join(''));
-    await this.#file.sync();
+    const text = `${this.#mayBeTorn ? '\n' : ''}${lines.join('')}`;
+    this.#mayBeTorn = true;
+    try {
+      // Unlike `write`, which may write a part of it and say so only in its result.
+      await this.#file.appendFile(text);
+      await this.#file.sync();
+    } catch (error) {
+      throw anchorError(this.path, error);
+    }
+    this.#mayBeTorn = false;
   }
 
   async close(): Promise<void> {
     await this.#file.close();
   }
+}
+
+function anchorError(path: string, cause: unknown): KeywitnessError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error';
+  return new KeywitnessError(
+    'KW_ANCHOR',
+    `${path}: ${code}. What was to be remembered is signed in the store and not yet outside it. Make room, or let this ` +
+      'user write there (KEYWITNESS_ANCHOR_FILE says where); a running service tries again every 10 s.',
+    { cause },
+  );
 }
