@@ -3,9 +3,8 @@ import type { KeywitnessError } from '../core/errors.ts';
 import type { CompiledSet } from '../detect/sigma/sigma.ts';
 import type { Catalog } from '../enrich/catalog.ts';
 import { heartbeatIntervalMs } from '../ledger/ledger.ts';
-import { checkAccounts } from '../store/accounts.ts';
+import { checkAccounts, checkRecords } from '../store/accounts.ts';
 import type { Engine } from '../store/client.ts';
-import { storedPositions } from '../store/positions.ts';
 import { every } from './every.ts';
 import type { Line } from './line.ts';
 
@@ -41,7 +40,9 @@ export function startHeartbeat({ ledger, sink, onTrouble }: Line, options: Heart
     clock,
     async () => {
       const now = clock.now();
-      const breaches = await sink.between(() => checkAccounts(engine, (key) => ledger.size(key), checkedAt));
+      const breaches = await sink.between(() =>
+        checkAccounts(engine, (key) => ledger.extent(key), checkedAt),
+      );
       checkedAt = now;
       for (const { key, sentence } of breaches) await onTrouble({ kind: 'breach', key, sentence });
       await ledger.heartbeat(facts());
@@ -56,9 +57,8 @@ export function startHeartbeat({ ledger, sink, onTrouble }: Line, options: Heart
     stop,
     beat: () => ledger.heartbeat(facts()),
     async orderlyEnd() {
-      const positions = await storedPositions(engine);
-      const isAccounted = positions.every((p) => p.count === ledger.size(p));
-      await (isAccounted ? ledger.stop(facts()) : ledger.abandon());
+      const breaches = await checkRecords(engine, (key) => ledger.extent(key));
+      await (breaches.length === 0 ? ledger.stop(facts()) : ledger.abandon());
     },
   };
 }

@@ -3,6 +3,7 @@ import { type KwRecord, type StreamKey, streamKeyText } from '../core/record.ts'
 import { type FileInput, fileStreamName, openFile } from '../intake/file.ts';
 import { leafHash } from '../ledger/leaf.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { StoredLeaf } from '../ledger/ports.ts';
 import type { FlushCounts } from '../pipeline.ts';
 import type { StreamSettings } from '../sources/source.ts';
 import type { Engine } from '../store/client.ts';
@@ -54,19 +55,19 @@ export async function ingestFile(
   const input = await openFile(path);
   try {
     const key = await epochFor(stream, input.fingerprint, parts.book);
-    const last = await lastStored(parts.engine, key);
+    const last = await lastStored(parts, key);
     if (last !== undefined && !(await stillMatches(path, key, last, parts))) {
       if (path === '-') {
         throw new KeywitnessError(
           'KW_INPUT',
-          `Standard input does not continue ${streamKeyText(key)}: its record at ${last} is another. Give a new --stream.`,
+          `Standard input does not continue ${streamKeyText(key)}: its record at ${last.offset} is another. Give a new --stream.`,
         );
       }
       const fresh = { ...key, epoch: nextEpoch(stream, parts.book) };
       options.onNewEpoch?.(fresh);
       return await readInto(input, fresh, undefined, options, parts);
     }
-    return await readInto(input, key, last, options, parts);
+    return await readInto(input, key, last?.offset, options, parts);
   } finally {
     input.close();
   }
@@ -82,30 +83,29 @@ function nextEpoch(stream: string, book: StreamBook): number {
   return Math.max(-1, ...book.named(stream).map((r) => r.epoch)) + 1;
 }
 
-async function lastStored(engine: Engine, key: StreamKey): Promise<bigint | undefined> {
+/** Of a stream whose newest records have expired the ledger still has the last leaf. */
+async function lastStored({ engine, ledger }: IngestParts, key: StreamKey): Promise<StoredLeaf | undefined> {
   const positions = await storedPositions(engine);
-  return positions.find((p) => streamKeyText(p) === streamKeyText(key))?.offset;
+  const last = positions.find((p) => streamKeyText(p) === streamKeyText(key))?.offset;
+  const { end } = ledger.extent(key);
+  if (last === undefined || (end !== undefined && end.offset > last)) return end;
+  return recordAt(engine, key, last).then((stored) => stored && { offset: last, leaf: stored.leaf });
 }
 
 /** Reads the record at the last stored offset again and compares leaves (docs/ledger.md, files). */
 async function stillMatches(
   path: string,
   key: StreamKey,
-  last: bigint,
+  last: StoredLeaf,
   parts: IngestParts,
 ): Promise<boolean> {
   if (path === '-') return true;
-  const stored = await recordAt(parts.engine, key, last);
-  if (stored === undefined) return false;
   const again = await openFile(path);
   try {
-    for await (const batch of again.records({
-      ...key,
-      fromOffset: last,
-      timestamp: stored.record.timestamp,
-    })) {
+    const timestamp = parts.book.of(key)?.as_of ?? 0;
+    for await (const batch of again.records({ ...key, fromOffset: last.offset, timestamp })) {
       const record = batch[0];
-      return record?.offset === last && leafHash(record, 'file').equals(stored.leaf);
+      return record?.offset === last.offset && leafHash(record, 'file').equals(last.leaf);
     }
     return false;
   } finally {

@@ -1,7 +1,8 @@
 import { type KwRecord, type StreamKey, streamKeyText } from '../core/record.ts';
-import type { IntakeSink } from '../intake/intake.ts';
+import type { IntakeSink, StoredEnd } from '../intake/intake.ts';
 import type { Transport } from '../ledger/leaf.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { StoredLeaf } from '../ledger/ports.ts';
 import { type FlushCounts, processFlush, repair, type Stages } from '../pipeline.ts';
 import type { StreamSettings } from '../sources/source.ts';
 import { leavesOf } from '../store/ledgerStore.ts';
@@ -150,10 +151,11 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
       const sentence = `${quarantined} parts of records of ${streams} could not be understood; the table set_aside says why.`;
       await parts.onTrouble({ kind: 'quarantine', key, sentence });
     },
-    authority: (stream, partition) => storedEnd(engine, stream, partition),
+    authority: async (stream, partition) =>
+      newer(await storedEnd(engine, stream, partition), treeEnd(ledger, stream, partition)),
     async isStored(record) {
       if (book.of(record) === undefined) return false;
-      const stored = await recordAt(engine, record, record.offset);
+      const stored = (await recordAt(engine, record, record.offset)) ?? endOf(ledger, record);
       return stored?.leaf.equals(stages.leaf(record)) === true;
     },
     recover: () => oneByOne(mend),
@@ -182,4 +184,23 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
       await parts.onTrouble({ kind: 'epoch', key, sentence });
     },
   };
+}
+
+/** The last leaf of the newest epoch: of a stream whose records have all expired it is all that is left. */
+function treeEnd(ledger: Ledger, stream: string, partition: number): StoredEnd | undefined {
+  const epochs = ledger.trees().filter((t) => t.stream === stream && t.partition === partition);
+  const newest = epochs.sort((a, b) => a.epoch - b.epoch).at(-1);
+  const end = newest && ledger.extent(newest).end;
+  return newest && end && { ...newest, offset: end.offset };
+}
+
+function newer(a: StoredEnd | undefined, b: StoredEnd | undefined): StoredEnd | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return b.epoch > a.epoch || (b.epoch === a.epoch && b.offset > a.offset) ? b : a;
+}
+
+/** The leaf of a record that has expired, when it was the last of its tree. */
+function endOf(ledger: Ledger, record: KwRecord): StoredLeaf | undefined {
+  const { end } = ledger.extent(record);
+  return end?.offset === record.offset ? end : undefined;
 }

@@ -1,5 +1,6 @@
 import { type StreamKey, streamKeyText } from '../core/record.ts';
 import type { Engine } from './client.ts';
+import { hasRecords } from './ledgerStore.ts';
 import { storedPositions } from './positions.ts';
 
 /** A promise the store does not keep: in words, with the place. */
@@ -12,6 +13,13 @@ export interface AccountBreach {
 /** One is enough to raise the alarm; `verify` names all. */
 const breachesMax = 10;
 
+/** How large a tree is, and which of its records may be gone. */
+export interface AccountedTree {
+  readonly leaves: number;
+  /** Lawfully dropped, or about to be: a crash may stand between the word and the deed. */
+  readonly expired: readonly { readonly first: bigint; readonly last: bigint; readonly count: number }[];
+}
+
 /**
  * The two invariants of every heartbeat (docs/ledger.md): records stored are the leaves of their tree, and every
  * record has at least one row in `events` or `set_aside`. Ask between two flushes, not during one.
@@ -19,20 +27,33 @@ const breachesMax = 10;
  */
 export async function checkAccounts(
   engine: Engine,
-  leavesOf: (key: StreamKey) => number,
+  treeOf: (key: StreamKey) => AccountedTree,
   since = 0,
 ): Promise<AccountBreach[]> {
-  const breaches: AccountBreach[] = [];
-  for (const position of await storedPositions(engine)) {
-    const leaves = leavesOf(position);
-    if (position.count === leaves) continue;
-    const sentence = `${streamKeyText(position)} holds ${position.count} records, and its tree has ${leaves} leaves.`;
-    breaches.push({ kind: 'records-are-not-leaves', key: position, sentence });
-  }
+  const breaches = await checkRecords(engine, treeOf);
   for (const row of await engine.rows(withoutRows, { since })) {
     const key = { stream: String(row.stream), partition: Number(row.partition), epoch: Number(row.epoch) };
     const sentence = `${streamKeyText(key)}/${row.o} has no row in events or set_aside.`;
     breaches.push({ kind: 'record-without-rows', key, sentence });
+  }
+  return breaches;
+}
+
+/** The first of the two: every stored record is a leaf of its tree, and every leaf that did not expire has its record. */
+export async function checkRecords(
+  engine: Engine,
+  treeOf: (key: StreamKey) => AccountedTree,
+): Promise<AccountBreach[]> {
+  const breaches: AccountBreach[] = [];
+  for (const position of await storedPositions(engine)) {
+    const { leaves, expired } = treeOf(position);
+    let gone = expired.reduce((sum, range) => sum + range.count, 0);
+    if (position.count === leaves - gone) continue;
+    for (const range of expired) if (await hasRecords(engine, position, range)) gone -= range.count;
+    if (position.count === leaves - gone) continue;
+    const lawfully = gone === 0 ? '' : `, of which ${gone} expired`;
+    const sentence = `${streamKeyText(position)} holds ${position.count} records, and its tree has ${leaves} leaves${lawfully}.`;
+    breaches.push({ kind: 'records-are-not-leaves', key: position, sentence });
   }
   return breaches;
 }

@@ -96,7 +96,12 @@ async function* leavesWithExpired(
   yield* leavesOf(engine, key, after);
 }
 
-async function hasRecords(engine: Engine, key: StreamKey, { first, last }: Expired): Promise<boolean> {
+/** Is any record of this stretch still there? */
+export async function hasRecords(
+  engine: Engine,
+  key: StreamKey,
+  { first, last }: Pick<Expired, 'first' | 'last'>,
+): Promise<boolean> {
   const [row] = await engine.rows(
     'SELECT count() AS n FROM (SELECT 1 FROM kw.records WHERE stream = {stream:String} AND partition = {partition:UInt32} ' +
       'AND epoch = {epoch:UInt32} AND offset BETWEEN {first:UInt64} AND {last:UInt64} LIMIT 1)',

@@ -56,7 +56,7 @@ describe('the leaves of retention, holds and erasure', () => {
   });
 
   it('say what a hold keeps, whatever stands in its words', () => {
-    const texts = fc.string({ unit: 'binary', maxLength: 40 }).filter((t) => t.isWellFormed());
+    const texts = fc.string({ unit: 'binary', maxLength: 40 }).filter((t) => Buffer.from(t).toString() === t);
     const times = fc.integer({ min: 0, max: 4_000_000_000_000 });
     const scopes = fc.record(
       { stream: texts, secret: texts, identity: texts, from: times, to: times },

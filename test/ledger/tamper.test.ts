@@ -223,7 +223,9 @@ describe('verify', () => {
     await verifyAfter(async (engine) => {
       const check = async (leaves: number) =>
         breaches.push(
-          (await checkAccounts(engine, () => leaves)).map((b) => `${b.kind} ${b.sentence.split(' ')[0]}`),
+          (await checkAccounts(engine, () => ({ leaves, expired: [] }))).map(
+            (b) => `${b.kind} ${b.sentence.split(' ')[0]}`,
+          ),
         );
       await check(600);
       await check(599);

@@ -1,0 +1,131 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { readExpired } from '../../src/app/lawful.ts';
+import { planRetention } from '../../src/app/retentionPlan.ts';
+import { streamKeyText } from '../../src/core/record.ts';
+import { checkAccounts } from '../../src/store/accounts.ts';
+import {
+  apply,
+  growing,
+  ingest,
+  leafOf,
+  lines,
+  newWorld,
+  offsetOf,
+  old,
+  openAt,
+  openStore,
+  order,
+  removeWorld,
+  rowsOf,
+  time,
+  treeHash,
+  withLedger,
+} from './retentionWorld.ts';
+
+afterAll(removeWorld);
+
+const plan = async (dir: string, now = time.now) => {
+  const engine = await openStore(dir);
+  try {
+    return await planRetention(engine, order.keep, now);
+  } finally {
+    await engine.close();
+  }
+};
+
+describe('retention plan', () => {
+  it('names whole ingest months older than the period, tree by tree, and never a younger one', async () => {
+    const dir = await newWorld();
+    const { months } = await plan(dir);
+    expect(months.map((m) => [m.month, m.state])).toEqual([['202509', 'goes']]);
+    expect(months[0]?.trees.map((t) => [streamKeyText(t), t.from, t.count, t.first, t.last])).toEqual([
+      ['audit.ndjson/0/0', 0, 300, 0n, offsetOf(growing, 299)],
+      ['old.ndjson/0/0', 0, 70, 0n, offsetOf(old, 69)],
+    ]);
+    expect(months[0]?.derived).toMatchObject({ events: 370, set_aside: 0, hits: 0 });
+    const later = await plan(dir, Date.parse('2026-11-01T00:00:00Z'));
+    expect(later.months.map((m) => [m.month, m.trees.map((t) => t.from)])).toEqual([
+      ['202509', [0, 0]],
+      ['202510', [300]],
+    ]);
+  }, 60_000);
+});
+
+describe('retention apply', () => {
+  it('drops a month, and leaves of the meta-log say exactly which leaves went, with their root', async () => {
+    const dir = await newWorld();
+    const { dropped } = await apply(dir);
+    expect(dropped.map((m) => m.month)).toEqual(['202509']);
+    const engine = await openStore(dir);
+    const said = await readExpired(engine);
+    await engine.close();
+    const leaves = (file: readonly string[], stream: string, count: number) =>
+      Array.from({ length: count }, (_, i) => leafOf(stream, file, i));
+    const common = {
+      month: '202509',
+      from: 0,
+      first: 0n,
+      policy: 'keep 12m',
+      approvers: ['Ada', 'Grace'],
+      holds: 0,
+    };
+    expect(said).toEqual([
+      {
+        ...common,
+        tree: 'audit.ndjson/0/0',
+        count: 300,
+        last: offsetOf(growing, 299),
+        root: treeHash(leaves(growing, 'audit.ndjson', 300)),
+      },
+      {
+        ...common,
+        tree: 'old.ndjson/0/0',
+        count: 70,
+        last: offsetOf(old, 69),
+        root: treeHash(leaves(old, 'old.ndjson', 70)),
+      },
+    ]);
+    const [found] = await rowsOf(
+      dir,
+      'SELECT (SELECT count() FROM kw.records) AS records, (SELECT count() FROM kw.events) AS events, ' +
+        '(SELECT count() FROM kw.sessions) AS sessions, (SELECT min(offset) FROM kw.records) AS first',
+    );
+    expect(found).toMatchObject({ records: 200, events: 200, first: Number(offsetOf(growing, 300)) });
+  }, 60_000);
+
+  it('lets everything go on: the next run, its accounts, and the same files again, which add nothing', async () => {
+    const dir = await newWorld();
+    await apply(dir);
+    const app = await openAt(dir);
+    expect(app.troubles).toEqual([]);
+    await app.close();
+    const breaches = await withLedger(dir, ({ engine, ledger }) =>
+      checkAccounts(engine, (key) => ledger.extent(key)),
+    );
+    expect(breaches).toEqual([]);
+    const [last] = await rowsOf(dir, 'SELECT kind FROM kw.meta ORDER BY `index` DESC LIMIT 1');
+    expect(last).toEqual({ kind: 'stop' });
+    const again = [
+      await ingest(dir, 'audit.ndjson', growing, '2026-10-02T00:00:00Z'),
+      await ingest(dir, 'old.ndjson', old, '2026-10-02T00:00:01Z'),
+    ];
+    expect(again.map((c) => [c.records, c.epoch])).toEqual([
+      [0, 0],
+      [0, 0],
+    ]);
+  }, 60_000);
+
+  it('lets a stream of which nothing is left grow on in the same tree', async () => {
+    const dir = await newWorld();
+    await apply(dir);
+    const grown = lines.slice(700, 1_000);
+    const counts = await ingest(dir, 'old.ndjson', grown, '2026-10-02T00:00:00Z');
+    expect([counts.records, counts.epoch]).toEqual([230, 0]);
+    const [row] = await rowsOf(
+      dir,
+      "SELECT size, base64Encode(root) AS root FROM kw.checkpoints WHERE origin LIKE '%/old.ndjson/0/0' ORDER BY size DESC LIMIT 1",
+    );
+    const leaves = grown.map((_, i) => leafOf('old.ndjson', grown, i));
+    expect(row).toEqual({ size: 300, root: treeHash(leaves).toString('base64') });
+  }, 60_000);
+});
