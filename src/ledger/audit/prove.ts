@@ -3,6 +3,7 @@ import { type EventRef, eventRefText, type KwRecord, metaTree, type StreamKey } 
 import { hasDerivedRow } from '../../store/auditRows.ts';
 import type { Engine } from '../../store/client.ts';
 import {
+  coveringCheckpoint,
   metaLeavesListing,
   newestCheckpoint as newestOf,
   type SignedCheckpointRow,
@@ -41,9 +42,9 @@ export async function proveEvent(
   }
   const origin = streamOrigin(identity.logId, ref);
   const index = await leavesBefore(engine, ref, ref.offset);
-  const checkpoint = await newestOf(engine, origin, index);
+  const checkpoint = await coveringCheckpoint(engine, origin, index);
   const pinned = checkpoint && (await findPin(engine, checkpoint));
-  const meta = pinned && (await newestOf(engine, metaOrigin(identity.logId), pinned.index));
+  const meta = pinned && (await coveringCheckpoint(engine, metaOrigin(identity.logId), pinned.index));
   if (checkpoint === undefined || pinned === undefined || meta === undefined) {
     throw new KeywitnessError(
       'KW_EVENT_UNKNOWN',

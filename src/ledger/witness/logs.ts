@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { KeywitnessError } from '../../core/errors.ts';
-import { metaOrigin, parseStreamOrigin } from '../checkpoint.ts';
-import { type NoteVerifier, noteVerifier, parseVerifierKey } from '../note.ts';
+import { type NoteVerifier, parseVerifierKey } from '../note.ts';
+import { vouching } from '../offline/trust.ts';
 
 /** The logs a witness knows: the keys it trusts for each origin, read again when their file changed. */
 export interface KnownLogs {
@@ -31,20 +31,13 @@ export function openKnownLogs(path: string, onTrouble: (error: unknown) => void)
   return {
     verifiers(origin) {
       refresh();
-      return [...keys.filter((k) => k.name === origin), ...streamVerifiers(origin, keys)];
+      // One key signs a whole log: pinned for its meta-log it holds for its streams too.
+      return vouching(keys, origin);
     },
     get count() {
       return keys.length;
     },
   };
-}
-
-/** One key signs a whole log: pinned for `keywitness/LOGID/meta` it holds for that log's streams too. */
-function streamVerifiers(origin: string, keys: readonly NoteVerifier[]): NoteVerifier[] {
-  const stream = parseStreamOrigin(origin);
-  if (stream === undefined) return [];
-  const meta = metaOrigin(stream.logId);
-  return keys.filter((k) => k.name === meta).map((k) => noteVerifier(origin, k.publicKey));
 }
 
 /** Changes whenever the file was written or replaced; '' = there is none. */
