@@ -19,20 +19,26 @@ export function keyInForce(keys: LedgerKeys, inForce: Buffer, isRecovery: boolea
   );
 }
 
-/** What the anchor must say of the keys and does not: nobody who checks could begin there. */
+/**
+ * What the anchor must say of the keys and does not: nobody who checks could follow them. One that was begun later
+ * than the log begins with the key in force then.
+ */
 export async function keyLinesMissing(
   anchorFile: string,
-  { logId, publicKey }: LedgerKeys,
+  logId: string,
   history: KeyHistory,
 ): Promise<readonly string[]> {
   const named: Buffer[] = [];
   for await (const entry of readAnchor(anchorFile, logId)) {
     if (entry.kind === 'key' || entry.kind === 'root') named.push(entry.publicKey);
   }
-  const isMissing = (key: Buffer) => !named.some((k) => k.equals(key));
+  const isNamed = (key: Buffer) => named.some((k) => k.equals(key));
+  const eras = history.eras().map((e) => e.publicKey);
+  const begins = eras.findIndex(isNamed);
+  const keys = begins < 0 ? eras.slice(-1) : eras.slice(begins);
   const root = history.root()?.publicKey;
   return [
-    ...(isMissing(publicKey) ? [anchorKeyLine(logId, 'key', publicKey)] : []),
-    ...(root !== undefined && isMissing(root) ? [anchorKeyLine(logId, 'root', root)] : []),
+    ...keys.filter((key) => !isNamed(key)).map((key) => anchorKeyLine(logId, 'key', key)),
+    ...(root === undefined || isNamed(root) ? [] : [anchorKeyLine(logId, 'root', root)]),
   ];
 }

@@ -129,6 +129,8 @@ export function createListedSizes(): ListedSizes {
   const trees = new Map<string, { min: number; max: number }[]>();
   return {
     list(origin, size, era) {
+      // A leaf that nobody signed may say anything.
+      if (!Number.isSafeInteger(size)) return;
       const ranges = trees.get(origin) ?? [];
       trees.set(origin, ranges);
       const range = ranges[era];

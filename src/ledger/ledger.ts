@@ -1,7 +1,7 @@
 import { KeywitnessError } from '../core/errors.ts';
 import { metaTree, type StreamKey, streamKeyText } from '../core/record.ts';
 import type { SignedCheckpoint } from './anchors/anchor.ts';
-import { AnchorFile, anchorKeyLine, anchorLines } from './anchors/file.ts';
+import { AnchorFile, anchorLines } from './anchors/file.ts';
 import { createTelling, type Telling } from './anchors/telling.ts';
 import { type Checkpoint, checkpointText, metaOrigin } from './checkpoint.ts';
 import { consistencyRanges } from './consistency.ts';
@@ -10,7 +10,7 @@ import type { KeyHistory } from './keyHistory.ts';
 import { rolloverLines, rootLines } from './keyLeaf.ts';
 import type { NextKey } from './keys.ts';
 import { leafHashOfText } from './leaf.ts';
-import type { HeartbeatFacts, LedgerOptions, TreeExtent } from './ledgerOptions.ts';
+import type { HeartbeatFacts, HowToSign, LedgerOptions, TreeExtent } from './ledgerOptions.ts';
 import { type MetaKind, type MetaLine, metaTexts } from './meta.ts';
 import { noteVerifier, type Signer, signNote } from './note.ts';
 import { noneStored, type PendingTiles, pendingTiles } from './pendingTiles.ts';
@@ -92,8 +92,8 @@ export class Ledger {
     const inForce = keyInForce(keys, meta.keys.current(), options.isRecovery === true);
     const anchor = await AnchorFile.open(anchorFile);
     const ledger = new Ledger(options, anchor, trees, meta, tiles);
-    await anchor.append(await keyLinesMissing(anchorFile, keys, meta.keys));
     if (inForce === 'waiting') await ledger.#takeKey(keys.waiting as NextKey);
+    else await anchor.append(await ledger.#missingKeyLines());
     return ledger;
   }
 
@@ -106,7 +106,8 @@ export class Ledger {
     await this.#serial(async () => {
       await this.#writeMetaNow('start', [['after', after], ['key', key], ...broken, ...facts]);
       // At once: a run that dies before its first heartbeat is remembered outside the store all the same.
-      await this.#signAndTell([], this.#options.clock.now());
+      // A lost key cannot: the one that replaces it does.
+      if (this.#options.isRecovery !== true) await this.#signAndTell([], this.#options.clock.now());
     });
   }
 
@@ -206,8 +207,7 @@ export class Ledger {
   async registerRoot(root: Signer): Promise<void> {
     await this.#serial(async () => {
       await this.#writeMetaNow('key', (index) => rootLines({ logId: this.logId, index }, this.#signer, root));
-      const line = anchorKeyLine(this.logId, 'root', root.publicKey);
-      await this.#sign([this.#metaCheckpoint()], this.#options.clock.now(), [this.#signer], line);
+      await this.#signAndTell([], this.#options.clock.now(), { anchored: await this.#missingKeyLines() });
     });
   }
 
@@ -217,7 +217,7 @@ export class Ledger {
   }
 
   /** Every key so far, and the offline root. */
-  get keys(): Pick<KeyHistory, 'eras' | 'root'> {
+  get keys(): Omit<KeyHistory, 'see'> {
     return this.#meta.keys;
   }
 
@@ -272,10 +272,10 @@ export class Ledger {
     if (isRelist) this.#relistedAt = now;
   }
 
-  async #signAndTell(pins: readonly Checkpoint[], now: number): Promise<void> {
+  async #signAndTell(pins: readonly Checkpoint[], now: number, how: HowToSign = {}): Promise<void> {
     // What a proof needs is there before anything is signed that a proof may start from.
     await this.#tiles.write((rows) => this.#options.store.appendTiles(rows));
-    const signed = await this.#sign([...pins, this.#metaCheckpoint()], now);
+    const signed = await this.#sign([...pins, this.#metaCheckpoint()], now, how);
     this.#tell(signed.at(-1) as SignedCheckpoint, now);
   }
 
@@ -288,8 +288,7 @@ export class Ledger {
   async #sign(
     checkpoints: readonly Checkpoint[],
     now: number,
-    signers: readonly Signer[] = [this.#signer],
-    anchored = '',
+    { signers = [this.#signer], anchored = [] }: HowToSign,
   ): Promise<readonly SignedCheckpoint[]> {
     const rows: CheckpointRow[] = [];
     for (const { origin, size, root } of checkpoints) {
@@ -298,7 +297,7 @@ export class Ledger {
       rows.push({ origin, size, root, note, made_at: now });
     }
     await this.#options.store.saveCheckpoints(rows);
-    await this.#anchor.append([anchored, ...rows.map((r) => anchorLines(this.logId, now, r.note))]);
+    await this.#anchor.append([...anchored, ...rows.map((r) => anchorLines(this.logId, now, r.note))]);
     return rows;
   }
 
@@ -310,10 +309,17 @@ export class Ledger {
     const era = this.#meta.keys.eras().at(-1);
     const isEnd = era?.leaf === this.#meta.frontier.size - 1;
     const signers = isEnd && era.by === 'previous' ? [this.#signer, next] : [next];
-    const line = anchorKeyLine(this.logId, 'key', next.publicKey);
-    await this.#sign([this.#metaCheckpoint()], this.#options.clock.now(), signers, line);
+    await this.#signAndTell([], this.#options.clock.now(), {
+      signers,
+      anchored: await this.#missingKeyLines(),
+    });
     this.#signer = next;
     await next.take();
+  }
+
+  /** What the anchor must say of the keys before it holds a checkpoint more. */
+  #missingKeyLines(): Promise<readonly string[]> {
+    return keyLinesMissing(this.anchorFile, this.logId, this.#meta.keys);
   }
 
   /** Shows the head to the other anchors, and keeps what they sign beside our own signature. */

@@ -3,6 +3,7 @@ import type { StreamKey } from '../core/record.ts';
 import type { Anchor } from './anchors/anchor.ts';
 import type { LedgerKeys } from './keys.ts';
 import type { Transport } from './leaf.ts';
+import type { Signer } from './note.ts';
 import type { LedgerStore, StoredLeaf } from './ports.ts';
 import type { ExpiredRange } from './retention.ts';
 
@@ -31,4 +32,12 @@ export interface TreeExtent {
   readonly end: StoredLeaf | undefined;
   readonly expired: readonly ExpiredRange[];
   readonly transport: Transport | undefined;
+}
+
+/** Whose signatures a checkpoint gets, and what the anchor says before it. */
+export interface HowToSign {
+  /** Default: the key in force. */
+  readonly signers?: readonly Signer[];
+  /** Lines that the anchor gets before the checkpoints. */
+  readonly anchored?: readonly string[];
 }

@@ -34,6 +34,7 @@ export async function auditMeta(
   pins: readonly Pin[],
   book: PinBook,
   now: number,
+  onLeaf: (index: number, leaf: MetaLeaf | undefined) => void = () => {},
 ): Promise<MetaAudit> {
   const walk = metaWalk(pins);
   const bindings = bindingWatch(book);
@@ -43,6 +44,7 @@ export async function auditMeta(
     for (const row of page) {
       walk.see(row.index, row.text);
       const leaf = parseMeta(row.text);
+      onLeaf(row.index, leaf);
       const isWhole = leaf !== undefined && leaf.kind === row.kind && leaf.time === row.made_at;
       if (leaf === undefined || !isWhole || !bindings.see(leaf)) {
         walk.findings.push(atIndex('modified', row.index, 'this leaf of the meta-log is not one'));

@@ -3,7 +3,6 @@ import { type EventRef, eventRefText, type KwRecord, metaTree, type StreamKey } 
 import { hasDerivedRow } from '../../store/auditRows.ts';
 import type { Engine } from '../../store/client.ts';
 import {
-  coveringCheckpoint,
   metaLeavesListing,
   newestCheckpoint as newestOf,
   type SignedCheckpointRow,
@@ -11,17 +10,22 @@ import {
 import { recordAt } from '../../store/positions.ts';
 import { leavesBefore, readTiles } from '../../store/tileStore.ts';
 import { isSignedCheckpoint, metaOrigin, streamOrigin } from '../checkpoint.ts';
+import type { KeyHistory } from '../keyHistory.ts';
 import type { LogIdentity } from '../keys.ts';
 import { leafHashOfText, leafText } from '../leaf.ts';
 import { parseMeta } from '../meta.ts';
-import { noteVerifier } from '../note.ts';
+import { type NoteVerifier, noteVerifier } from '../note.ts';
 import { formatProof } from '../proof.ts';
 import { rangeRootsFromTiles, type TileReader } from '../tiles.ts';
 import { inclusionRanges, rootFromInclusion } from '../tree.ts';
+import { readKeyHistory } from './keys.ts';
 import { transportOf } from './tree.ts';
 
 /** Where a tree's hashes are read; a running ledger has the newest in memory (`Ledger.readTiles`). */
 export type TilesOf = (key: StreamKey) => TileReader;
+
+/** Whose signature holds where; a running ledger knows it (`Ledger.keys`). */
+export type KeySigners = Pick<KeyHistory, 'eras' | 'signersAt'>;
 
 /** A proof folder: names and contents (docs/ledger.md, "The proof folder"). */
 export type ProofFolder = ReadonlyMap<string, Buffer>;
@@ -35,6 +39,7 @@ export async function proveEvent(
   identity: LogIdentity,
   ref: EventRef,
   tiles: TilesOf = (key) => (at) => readTiles(engine, key, at),
+  known?: KeySigners,
 ): Promise<ProofFolder> {
   const stored = await recordAt(engine, ref, ref.offset);
   if (stored === undefined || !(await hasDerivedRow(engine, ref))) {
@@ -42,26 +47,25 @@ export async function proveEvent(
   }
   const origin = streamOrigin(identity.logId, ref);
   const index = await leavesBefore(engine, ref, ref.offset);
-  const checkpoint = await coveringCheckpoint(engine, origin, index);
+  const checkpoint = await newestOf(engine, origin, index);
+  const keys = known ?? (await readKeyHistory(engine, identity));
+  // A row that we did not sign names no heartbeat either: it must not look like one that is still to come.
+  if (checkpoint !== undefined && !isOurs(keys, checkpoint)) broken(origin);
   const pinned = checkpoint && (await findPin(engine, checkpoint));
-  const meta = pinned && (await coveringCheckpoint(engine, metaOrigin(identity.logId), pinned.index));
+  const meta = pinned && (await newestOf(engine, metaOrigin(identity.logId), pinned.index));
   if (checkpoint === undefined || pinned === undefined || meta === undefined) {
     throw new KeywitnessError(
       'KW_EVENT_UNKNOWN',
       `${eventRefText(ref)} is stored and not signed yet: the next heartbeat or orderly end signs it. Run this again then.`,
     );
   }
-  for (const c of [checkpoint, meta])
-    if (!isSignedCheckpoint(c.note, c, identity.publicKey)) broken(c.origin);
+  const signers = [signerOf(keys, checkpoint, pinned.index), signerOf(keys, meta, meta.size - 1)];
   const text = leafText(stored.record, transportOf(stored, []));
   const event = await proofOf(tiles(ref), { text, index, checkpoint });
   const heartbeat = await proofOf(tiles(metaTree), { ...pinned, checkpoint: meta });
-  const keys = [origin, meta.origin]
-    .map((name) => `${noteVerifier(name, identity.publicKey).vkey}\n`)
-    .join('');
   return new Map([
     ['event.raw', rawBytes(stored.record)],
-    ['keys.txt', Buffer.from(keys)],
+    ['keys.txt', Buffer.from(signers.map((key) => `${key.vkey}\n`).join(''))],
     ['event.tlog-proof', Buffer.from(event)],
     ['meta.tlog-proof', Buffer.from(heartbeat)],
   ]);
@@ -71,8 +75,18 @@ export async function proveEvent(
 export async function newestCheckpoint(engine: Engine, identity: LogIdentity): Promise<string | undefined> {
   const origin = metaOrigin(identity.logId);
   const newest = await newestOf(engine, origin);
-  if (newest !== undefined && !isSignedCheckpoint(newest.note, newest, identity.publicKey)) broken(origin);
+  if (newest !== undefined) signerOf(await readKeyHistory(engine, identity), newest, newest.size - 1);
   return newest?.note;
+}
+
+function isOurs(keys: KeySigners, checkpoint: SignedCheckpointRow): boolean {
+  return keys.eras().some((era) => isSignedCheckpoint(checkpoint.note, checkpoint, era.publicKey));
+}
+
+/** The key in force at this index of the meta-log, which signed the checkpoint. @throws KW_LEDGER_BROKEN */
+function signerOf(keys: KeySigners, checkpoint: SignedCheckpointRow, index: number): NoteVerifier {
+  const signer = keys.signersAt(index).find((key) => isSignedCheckpoint(checkpoint.note, checkpoint, key));
+  return signer === undefined ? broken(checkpoint.origin) : noteVerifier(checkpoint.origin, signer);
 }
 
 interface Proved {

@@ -2,10 +2,11 @@ import { streamKeyText } from '../../core/record.ts';
 import type { Engine } from '../../store/client.ts';
 import { checkpointPages } from '../../store/ledgerStore.ts';
 import { readAnchor } from '../anchors/file.ts';
-import { type Checkpoint, parseCheckpoint, parseStreamOrigin } from '../checkpoint.ts';
+import { type Checkpoint, metaOrigin, parseCheckpoint, parseStreamOrigin } from '../checkpoint.ts';
 import type { LogIdentity } from '../keys.ts';
-import { type NoteVerifier, noteVerifier, openNote } from '../note.ts';
+import { openNote } from '../note.ts';
 import type { Finding } from './findings.ts';
+import { type KeyAudit, openKeyAudit } from './keys.ts';
 import type { PinBook } from './pins.ts';
 
 export interface SignedAudit {
@@ -14,7 +15,10 @@ export interface SignedAudit {
   /** Milliseconds, 0 = none. */
   readonly newestAnchored: number;
   readonly newestSigned: number;
-  readonly publicKey: Buffer;
+  /** Sees the meta-log next, and then says whose signatures stood where they must not. */
+  readonly keys: KeyAudit;
+  /** Of the newest meta checkpoint in the anchor. */
+  readonly anchoredSize: number;
 }
 
 /** Reads every checkpoint the anchor and the store hold, checks its signature, and pins what it says. */
@@ -24,13 +28,9 @@ export async function auditSigned(
   identity: LogIdentity,
   book: PinBook,
 ): Promise<SignedAudit> {
-  const publicKey = (await anchoredKey(anchorFile, identity.logId)) ?? identity.publicKey;
-  const reader = noteReader(identity.logId, publicKey);
+  const keys = await openKeyAudit(engine, anchorFile, identity);
+  const reader = noteReader(identity.logId, keys);
   const findings: Finding[] = [];
-  if (!publicKey.equals(identity.publicKey)) {
-    const detail = 'the key of the data directory is not the one the anchor remembers';
-    findings.push({ class: 'wrong-key', tree: '', detail });
-  }
   const anchor = await auditAnchor(anchorFile, identity.logId, reader, book, findings);
   let newestSigned = 0;
   for await (const page of checkpointPages(engine)) {
@@ -54,28 +54,21 @@ export async function auditSigned(
     notes: anchor.notes,
     newestAnchored: anchor.newest,
     newestSigned,
-    publicKey,
+    keys,
+    anchoredSize: anchor.size,
   };
 }
 
 /** A kept checkpoint is one more pin, held by whoever kept it. */
-export function addKept(note: string, identity: LogIdentity, publicKey: Buffer, book: PinBook): Finding[] {
+export function addKept(note: string, identity: LogIdentity, keys: KeyAudit, book: PinBook): Finding[] {
   const origin = note.split('\n')[0] ?? '';
   if (origin.startsWith('keywitness/') && !origin.startsWith(`keywitness/${identity.logId}/`)) {
     const detail = `the kept checkpoint is of ${origin}, this log is ${identity.logId}: another log stands in its place`;
     return [{ class: 'rolled-back', tree: '', detail }];
   }
-  const read = noteReader(identity.logId, publicKey).read(note, 'the kept checkpoint');
+  const read = noteReader(identity.logId, keys).read(note, 'the kept checkpoint');
   if (read.checkpoint) book.add(read.checkpoint, 'outside');
   return read.finding ? [read.finding] : [];
-}
-
-/** The key the anchor remembers: out of reach of whoever can edit the data directory only. */
-async function anchoredKey(path: string, logId: string): Promise<Buffer | undefined> {
-  for await (const entry of readAnchor(path, logId)) {
-    if (entry.kind === 'key') return entry.publicKey;
-  }
-  return undefined;
 }
 
 async function auditAnchor(
@@ -84,46 +77,43 @@ async function auditAnchor(
   reader: ReturnType<typeof noteReader>,
   book: PinBook,
   findings: Finding[],
-): Promise<{ newest: number; notes: string[] }> {
+): Promise<{ newest: number; size: number; notes: string[] }> {
   let newest = 0;
+  let size = 0;
   let unreadable = 0;
   for await (const entry of readAnchor(path, logId)) {
     if (entry.kind === 'unreadable') unreadable += 1;
+    if (entry.kind === 'key' || entry.kind === 'root') reader.keys.anchored(entry.kind, entry.publicKey);
     if (entry.kind !== 'checkpoint') continue;
     const read = reader.read(entry.note, `line ${entry.line} of ${path}`);
     if (read.finding) findings.push(read.finding);
     if (!read.checkpoint) continue;
     book.add(read.checkpoint, 'outside');
     newest = Math.max(newest, entry.time);
+    if (entry.origin === metaOrigin(logId)) size = Math.max(size, entry.size);
   }
   if (newest === 0) {
     const detail = `${path} holds no checkpoint of this log: nothing outside the store remembers it`;
     findings.push({ class: 'no-anchor', tree: '', detail });
   }
   const torn = `${unreadable} lines of ${path} cannot be read (a crash tears at most one a run)`;
-  return { newest, notes: unreadable > 0 ? [torn] : [] };
+  return { newest, size, notes: unreadable > 0 ? [torn] : [] };
 }
 
-function noteReader(logId: string, publicKey: Buffer) {
-  const verifiers = new Map<string, NoteVerifier>();
-  const verifierOf = (origin: string) => {
-    let verifier = verifiers.get(origin);
-    if (verifier === undefined) {
-      verifier = noteVerifier(origin, publicKey);
-      verifiers.set(origin, verifier);
-    }
-    return verifier;
-  };
+function noteReader(logId: string, keys: KeyAudit) {
   return {
+    keys,
     read(note: string, where: string): { checkpoint?: Checkpoint; finding?: Finding } {
       const origin = note.split('\n')[0] ?? '';
       const tree = treeOf(origin);
       if (!/^keywitness\/[0-9a-f]+\/[A-Za-z0-9._/-]+$/.test(origin)) {
         return { finding: { class: 'forged', tree, detail: `${where} is not a checkpoint` } };
       }
-      const opened = openNote(note, [verifierOf(origin)]);
+      const opened = openNote(note, keys.verifiers(origin));
       if (opened.kind === 'ok' && origin.startsWith(`keywitness/${logId}/`)) {
         const checkpoint = parseCheckpoint(opened.text);
+        const finding = checkpoint && keys.signed(checkpoint, opened.by, where);
+        if (finding !== undefined) return { finding };
         if (checkpoint !== undefined) return { checkpoint };
       }
       if (opened.kind === 'unknown-key' || opened.kind === 'ok') {

@@ -65,11 +65,18 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
   if (identity === undefined) return withoutLedger(options);
   const book = createPinBook();
   const signed = await auditSigned(engine, anchorFile, identity, book);
-  const kept = options.since === undefined ? [] : addKept(options.since, identity, signed.publicKey, book);
+  const kept = options.since === undefined ? [] : addKept(options.since, identity, signed.keys, book);
   const metaPins = book.of(metaOrigin(identity.logId));
-  const meta = await auditMeta(metaLeavesFrom(engine, 0), metaPins, book, now);
+  const meta = await auditMeta(metaLeavesFrom(engine, 0), metaPins, book, now, signed.keys.leaf);
+  const keys = signed.keys.end(signed.anchoredSize);
   const trees = await auditTrees(options, identity, book, meta);
-  const findings = worstFirst([...signed.findings, ...kept, ...meta.findings, ...trees.findings]);
+  const findings = worstFirst([
+    ...signed.findings,
+    ...keys.findings,
+    ...kept,
+    ...meta.findings,
+    ...trees.findings,
+  ]);
   const verdict = worstVerdict(findings);
   return {
     verdict,
@@ -83,7 +90,7 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
       unsignedRecords: trees.reports.reduce((n, t) => n + Math.max(0, t.records - t.signed), 0),
       longestSilenceMs: meta.longestSilenceMs,
     },
-    notes: [...signed.notes, ...meta.notes],
+    notes: [...signed.notes, ...keys.notes, ...meta.notes],
   };
 }
 
