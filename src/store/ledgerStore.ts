@@ -191,18 +191,38 @@ export async function metaLeavesListing(
   return rows.map(metaRow);
 }
 
-/**
- * The newest signed checkpoint of a tree that covers more than `above` leaves; one with cosignatures is preferred
- * to a newer one without. Undefined = none.
- */
+/** Signatures under a checkpoint that are not its log's own. */
+const cosignatures = "(countSubstrings(note, '\\n— ') - countSubstrings(note, concat('\\n— ', origin, ' ')))";
+
+/** The newest signed checkpoint of a tree, with its cosignatures if it has any; undefined = none. */
 export async function newestCheckpoint(
   engine: Engine,
   origin: string,
-  above = -1,
 ): Promise<SignedCheckpointRow | undefined> {
   const rows = await engine.rows(
-    `${checkpointSelect} WHERE origin = {origin:String} AND toInt64(size) > {above:Int64} ` +
-      "ORDER BY countSubstrings(note, '\\n— ') DESC, size DESC, made_at DESC LIMIT 1",
+    `${checkpointSelect} WHERE origin = {origin:String} ORDER BY size DESC, ${cosignatures} DESC, made_at DESC LIMIT 1`,
+    { origin },
+  );
+  return rows.map(checkpointRow)[0];
+}
+
+/** Checkpoints looked at on either side: three hours of heartbeats, whatever the age of the log. */
+const coveringLooked = 1_024;
+
+/**
+ * A checkpoint that covers more than `above` leaves, to prove one of these: one that is cosigned, if there is one
+ * among the newest or among the first that cover it, else the newest.
+ */
+export async function coveringCheckpoint(
+  engine: Engine,
+  origin: string,
+  above: number,
+): Promise<SignedCheckpointRow | undefined> {
+  const covering =
+    'SELECT * FROM kw.checkpoints WHERE origin = {origin:String} AND size > {above:UInt64} ORDER BY size';
+  const rows = await engine.rows(
+    `${checkpointColumnsRead} FROM ((${covering} DESC LIMIT ${coveringLooked}) UNION ALL (${covering} LIMIT ${coveringLooked})) ` +
+      `ORDER BY ${cosignatures} DESC, size DESC, made_at DESC LIMIT 1`,
     { origin, above },
   );
   return rows.map(checkpointRow)[0];
@@ -214,7 +234,7 @@ export async function checkpointOf(
   { origin, size, root }: { readonly origin: string; readonly size: number; readonly root: Buffer },
 ): Promise<SignedCheckpointRow | undefined> {
   const rows = await engine.rows(
-    `${checkpointSelect} WHERE origin = {origin:String} AND size = {size:UInt64} AND hex(root) = {root:String} ORDER BY made_at DESC LIMIT 1`,
+    `${checkpointSelect} WHERE origin = {origin:String} AND size = {size:UInt64} AND hex(root) = {root:String} ORDER BY ${cosignatures} DESC, made_at DESC LIMIT 1`,
     { origin, size, root: root.toString('hex').toUpperCase() },
   );
   return rows.map(checkpointRow)[0];
@@ -255,8 +275,9 @@ function metaRow(row: Record<string, unknown>): MetaLeafRow {
   };
 }
 
-const checkpointSelect =
-  'SELECT origin, toUInt64(size) AS n, base64Encode(root) AS r, note, toUnixTimestamp64Milli(made_at) AS ms FROM kw.checkpoints';
+const checkpointColumnsRead =
+  'SELECT origin, toUInt64(size) AS n, base64Encode(root) AS r, note, toUnixTimestamp64Milli(made_at) AS ms';
+const checkpointSelect = `${checkpointColumnsRead} FROM kw.checkpoints`;
 
 function checkpointRow(row: Record<string, unknown>): SignedCheckpointRow {
   return {

@@ -3,6 +3,7 @@ import { type EventRef, eventRefText, type KwRecord, metaTree, type StreamKey } 
 import { hasDerivedRow } from '../../store/auditRows.ts';
 import type { Engine } from '../../store/client.ts';
 import {
+  coveringCheckpoint,
   metaLeavesListing,
   newestCheckpoint as newestOf,
   type SignedCheckpointRow,
@@ -47,12 +48,12 @@ export async function proveEvent(
   }
   const origin = streamOrigin(identity.logId, ref);
   const index = await leavesBefore(engine, ref, ref.offset);
-  const checkpoint = await newestOf(engine, origin, index);
+  const checkpoint = await coveringCheckpoint(engine, origin, index);
   const keys = known ?? (await readKeyHistory(engine, identity));
   // A row that we did not sign names no heartbeat either: it must not look like one that is still to come.
   if (checkpoint !== undefined && !isOurs(keys, checkpoint)) broken(origin);
   const pinned = checkpoint && (await findPin(engine, checkpoint));
-  const meta = pinned && (await newestOf(engine, metaOrigin(identity.logId), pinned.index));
+  const meta = pinned && (await coveringCheckpoint(engine, metaOrigin(identity.logId), pinned.index));
   if (checkpoint === undefined || pinned === undefined || meta === undefined) {
     throw new KeywitnessError(
       'KW_EVENT_UNKNOWN',
