@@ -16,8 +16,8 @@ import { witnessRoutes } from '../../src/ledger/witness/routes.ts';
 import { writeState } from '../../src/ledger/witness/state.ts';
 import { createWitness } from '../../src/ledger/witness/witness.ts';
 import { capture } from '../support/capture.ts';
+import { freePort } from '../support/kafkaProcess.ts';
 import { cosignedTime, ed25519, type ToyLog, toyLog, vkeyOf } from '../support/toyLog.ts';
-import { freePort } from '../support/witnessProcess.ts';
 
 const origin = 'keywitness/0123456789abcdef/meta';
 let folder: string;

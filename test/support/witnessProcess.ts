@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { packageRoot } from '../../src/core/packageRoot.ts';
+import { freePort } from './kafkaProcess.ts';
 
 /** `keywitness witness` as a process of its own. */
 export interface WitnessProcess {
@@ -16,15 +16,6 @@ export interface WitnessProcess {
   add(body: string | Buffer): Promise<{ status: number; type: string; body: string }>;
   /** Ends it; resolves with the exit code. */
   stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<number | null>;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Runs the command line; for one that is expected to fail, `witnessFailure`. */
