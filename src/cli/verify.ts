@@ -14,6 +14,7 @@ import { anchorFile } from './appOptions.ts';
 import { dataOption } from './dataOption.ts';
 import { printable, printRows, processTerminal, type Terminal } from './output.ts';
 import { progressBar } from './progress.ts';
+import { printReplay, type ReplayReport, replayFrom, withReplay } from './verify/replay.ts';
 import { withStore } from './withStore.ts';
 
 interface VerifyFlags {
@@ -22,6 +23,8 @@ interface VerifyFlags {
   readonly offline?: readonly string[];
   readonly keys?: string;
   readonly policy?: string;
+  readonly replay?: boolean;
+  readonly config?: string;
   readonly json?: boolean;
 }
 
@@ -35,6 +38,7 @@ export function verifyCommand(): Command {
     .option('--offline <path...>', 'no store: check bundles, proof folders and .tlog-proof files')
     .option('--keys <file>', 'with --offline: trust these keys instead of those inside')
     .option('--policy <file>', 'with --offline: ask for the logs and the quorum of this C2SP tlog-policy')
+    .option('--replay', 'also read the topics of --config again, and compare the roots that follow')
     .option('--json', 'NDJSON also on a terminal')
     .addOption(dataOption())
     .addHelpText(
@@ -90,20 +94,25 @@ async function runVerify(flags: VerifyFlags, terminal: Terminal): Promise<number
     if (flags[flag] !== undefined) throw new KeywitnessError('KW_USAGE', `--${flag} goes with --offline.`);
   }
   const since = flags.since === undefined ? undefined : readInput(flags.since);
+  const from = flags.replay ? replayFrom(flags.config) : undefined;
   const bar = progressBar('verify');
-  const report = await withStore(flags.data, (engine) =>
-    verifyStore({
+  const { report, replayed } = await withStore(flags.data, async (engine) => {
+    const verified = await verifyStore({
       engine,
       dataDir: resolve(flags.data),
       anchorFile: anchorFile(flags.data),
       now: Date.now(),
       onProgress: (records, total) => bar.update(records, total, records),
       ...(since === undefined ? {} : { since }),
-    }),
-  );
-  bar.end();
+    });
+    bar.end();
+    return from === undefined
+      ? { report: verified, replayed: undefined }
+      : withReplay(verified, engine, from);
+  });
   if (terminal.isPeople) printReport(report, terminal);
-  else printLines(report, terminal);
+  else printLines(report, replayed ?? [], terminal);
+  if (terminal.isPeople && replayed !== undefined) printReplay(replayed, terminal);
   return report.exit;
 }
 
@@ -116,10 +125,11 @@ function readInput(path: string, encoding: 'utf8' | 'latin1' = 'utf8'): string {
 }
 
 /** One object a line: trees, findings, and the verdict last. */
-function printLines(report: VerifyReport, { out }: Terminal): void {
+function printLines(report: VerifyReport, replayed: ReplayReport['replayed'], { out }: Terminal): void {
   const line = (row: object) =>
     out.write(`${JSON.stringify(row, (_, v) => (typeof v === 'bigint' ? v.toString() : v))}\n`);
   for (const tree of report.trees) line({ kind: 'tree', ...tree });
+  for (const tree of replayed) line({ kind: 'replay', ...tree });
   for (const finding of report.findings) line({ kind: 'finding', ...finding });
   const { verdict, exit, logId, exposure, notes, findings } = report;
   const first = findings[0] === undefined ? {} : { class: findings[0].class, at: placeOf(findings[0]) };

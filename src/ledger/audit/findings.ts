@@ -21,6 +21,11 @@ const findingVerdicts = {
   'settings-unknown': 'unknown',
   'no-anchor': 'unknown',
   'no-ledger': 'unknown',
+  'replay-differs': 'tampered',
+  'replay-lost': 'tampered',
+  'replay-extra': 'tampered',
+  'replay-unknown': 'unknown',
+  gap: 'intact',
 } as const satisfies Record<string, Verdict>;
 
 export type Verdict = 'intact' | 'tampered' | 'truncated' | 'unknown';
@@ -45,10 +50,10 @@ export interface Finding {
   readonly detail: string;
 }
 
-/** The worst first, else as they were found: the first one is why the verdict is what it is. */
+/** The worst first, what is only listed last; else as they were found: the first one is why the verdict is what it is. */
 export function worstFirst(findings: readonly Finding[]): Finding[] {
-  const exitOf = (f: Finding) => verdictExits[findingVerdicts[f.class]];
-  return findings.toSorted((a, b) => exitOf(a) - exitOf(b));
+  const exitOf = (f: Finding) => verdictExits[findingVerdicts[f.class]] || Number.POSITIVE_INFINITY;
+  return findings.toSorted((a, b) => (exitOf(a) === exitOf(b) ? 0 : exitOf(a) - exitOf(b)));
 }
 
 export function worstVerdict(findings: readonly Finding[]): Verdict {

@@ -1,0 +1,264 @@
+/** What a broker's fault is set in: topics with real records, the service in this process, and an oracle. */
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
+import type { Producer } from 'kafkajs';
+import { kafkaOptions } from '../../src/app/kafkaOptions.ts';
+import { type ReplayedTree, replayTopics } from '../../src/app/replay.ts';
+import { runService } from '../../src/app/service.ts';
+import { type Config, loadConfig } from '../../src/config/config.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { packageRoot } from '../../src/core/packageRoot.ts';
+import { openTopicReader } from '../../src/intake/kafkaReplay.ts';
+import type { VerifyReport } from '../../src/ledger/audit/findings.ts';
+import { verifyStore } from '../../src/ledger/audit/verify.ts';
+import { openEmbedded } from '../../src/store/client.ts';
+import { capture } from '../support/capture.ts';
+import { freshTopic, kafkaClient } from '../support/kafka.ts';
+import { freePort } from '../support/kafkaProcess.ts';
+import { until } from '../support/wait.ts';
+
+const lines = gunzipSync(readFileSync(join(packageRoot, 'src/demo/openbao-audit-2026q3.ndjson.gz')))
+  .toString('utf8')
+  .trimEnd()
+  .split('\n');
+
+interface Running {
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+  readonly port: number;
+  readonly log: ReturnType<typeof capture>;
+}
+
+/** What the store must hold of one tree. */
+interface ExpectedTree {
+  readonly leaves: Map<bigint, Buffer>;
+}
+
+export class BrokerWorld {
+  readonly folder = mkdtempSync(join(tmpdir(), 'keywitness-broker-'));
+  readonly data = join(this.folder, 'data');
+  readonly file = join(this.folder, 'keywitness.yaml');
+  readonly topic: string;
+  readonly addresses: readonly string[];
+  readonly #trees = new Map<string, ExpectedTree>();
+  readonly #producer: Producer;
+  #epoch = 0;
+  #line = 0;
+  #running: Running | undefined;
+  #logged: Record<string, unknown>[] = [];
+
+  private constructor(addresses: readonly string[], topic: string) {
+    this.addresses = addresses;
+    this.topic = topic;
+    // A retry after a lost answer must not put a record into the topic twice: the oracle counts them.
+    this.#producer = kafkaClient(addresses).producer({ idempotent: true, maxInFlightRequests: 1 });
+  }
+
+  static async open(addresses: readonly string[], partitions = 2): Promise<BrokerWorld> {
+    const world = new BrokerWorld(addresses, await freshTopic(addresses, partitions));
+    await world.#producer.connect();
+    return world;
+  }
+
+  get group(): string {
+    return `g-${this.topic}`;
+  }
+
+  get config(): Config {
+    return loadConfig(this.file);
+  }
+
+  /** Real records, and what the ledger must make of them. Their offsets are the broker's word. */
+  async produce(count: number, partition = 0): Promise<{ first: bigint; last: bigint }> {
+    const timestamp = 1_780_000_000_000 + this.#line;
+    const values = Array.from({ length: count }, (_, i) => lines[(this.#line + i) % lines.length] as string);
+    this.#line += count;
+    const [acked] = await this.#producer.send({
+      topic: this.topic,
+      messages: values.map((value) => ({ value, partition, timestamp: String(timestamp) })),
+    });
+    const first = BigInt(acked?.baseOffset ?? -1);
+    const tree = this.#tree(partition);
+    for (const [i, value] of values.entries()) {
+      const offset = first + BigInt(i);
+      tree.leaves.set(offset, this.#leaf(partition, offset, timestamp, value));
+    }
+    return { first, last: first + BigInt(count) - 1n };
+  }
+
+  /** The topic is another one from here on. */
+  beginEpoch(): void {
+    this.#epoch++;
+  }
+
+  /** These never reach the store: the broker deleted them before they were read. */
+  lose(partition: number, first: bigint, last: bigint): void {
+    for (let offset = first; offset <= last; offset++) this.#tree(partition).leaves.delete(offset);
+  }
+
+  /** How many records the store must hold. */
+  get expected(): number {
+    return [...this.#trees.values()].reduce((n, tree) => n + tree.leaves.size, 0);
+  }
+
+  #tree(partition: number): ExpectedTree {
+    const name = `main.${this.topic}/${partition}/${this.#epoch}`;
+    const tree = this.#trees.get(name) ?? { leaves: new Map() };
+    this.#trees.set(name, tree);
+    return tree;
+  }
+
+  /** docs/ledger.md, "Leaf text v1". */
+  #leaf(partition: number, offset: bigint, timestamp: number, value: string): Buffer {
+    const nothing = createHash('sha256').digest('hex');
+    const hash = createHash('sha256').update(value).digest('hex');
+    const text =
+      `keywitness-leaf/v1\nmain\n${this.topic}\n${partition}\n${this.#epoch}\n${offset}\n${timestamp}\n` +
+      `${nothing}\n${nothing}\n${hash}\n1\n`;
+    return createHash('sha256').update(`\0${text}`).digest();
+  }
+
+  async start(): Promise<void> {
+    const port = await freePort();
+    writeFileSync(
+      this.file,
+      `data: ./data
+listen: 127.0.0.1:${port}
+cluster: main
+kafka:
+  brokers: ${JSON.stringify(this.addresses)}
+  groupId: ${this.group}
+  topics: [{ name: ${this.topic}, source: vault }]
+`,
+    );
+    const log = capture();
+    const stop = new AbortController();
+    const ended = runService({
+      config: this.config,
+      telemetry: log.telemetry,
+      clock: systemClock,
+      openStore: () => openEmbedded(join(this.data, 'store')),
+      stop: stop.signal,
+    });
+    ended.catch(() => {});
+    this.#running = { stop, ended, port, log };
+  }
+
+  /** Lines of the service's log, of all its runs. */
+  logged(event: string): Record<string, unknown>[] {
+    const now = this.#running?.log.lines() ?? [];
+    return [...this.#logged, ...now].filter((line) => line.event === event);
+  }
+
+  async health(): Promise<string> {
+    const port = this.#running?.port ?? 0;
+    return fetch(`http://127.0.0.1:${port}/healthz`).then(
+      (r) => r.text(),
+      () => '',
+    );
+  }
+
+  /** Records stored since the start of this run, by its own count. */
+  async storedNow(): Promise<number> {
+    const metric = await this.#running?.log.telemetry.metrics.records.get();
+    return (metric?.values ?? []).reduce((n, v) => n + v.value, 0);
+  }
+
+  async assignments(): Promise<number> {
+    return this.logged('partitions_assigned').length;
+  }
+
+  /** Waits until this run stored `count` records. */
+  async stored(count: number, timeoutMs = 60_000): Promise<void> {
+    await until(`${count} records are stored`, async () => (await this.storedNow()) >= count, timeoutMs);
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    // The alert of a fault is stored with the next round of detection.
+    await sleep(1_500);
+    running.stop.abort();
+    await running.ended;
+    this.#logged.push(...running.log.lines());
+    this.#running = undefined;
+  }
+
+  /** After a stop: everything that is not as it must be, in words. */
+  async faults(wanted: { gaps: number; alerts: readonly string[] }): Promise<string[]> {
+    const { report, replayed, alerts } = await this.#look();
+    const wrong: string[] = [];
+    const say = (what: string, got: unknown, must: unknown) => {
+      if (String(got) !== String(must)) wrong.push(`${what}: ${String(got)}, not ${String(must)}`);
+    };
+    say('exit of verify', report.exit, 0);
+    const gaps = report.findings.filter((f) => f.class === 'gap');
+    say('gaps listed', gaps.length, wanted.gaps);
+    say('other findings', report.findings.length - gaps.length, 0);
+    const records = report.trees.reduce((n, t) => n + t.records, 0);
+    say('records', records, this.expected);
+    const trees = [...this.#trees].filter(([, tree]) => tree.leaves.size > 0);
+    say('trees', report.trees.length, trees.length);
+    for (const [name, tree] of trees) {
+      const found = report.trees.find((t) => `${t.stream}/${t.partition}/${t.epoch}` === name);
+      const sorted = [...tree.leaves].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, leaf]) => leaf);
+      const root = rootOf(sorted).toString('base64');
+      say(`root of ${name}`, found?.root, root);
+      const replay = replayed.find((t) => `${t.stream}/${t.partition}/${t.epoch}` === name);
+      const isNewest = !trees.some(([other]) => isNewerEpoch(other, name));
+      say(`replay of ${name}`, replay?.status, isNewest ? 'same' : 'past');
+      if (isNewest) say(`replayed root of ${name}`, replay?.root, root);
+    }
+    say('alerts', [...new Set(alerts)].sort().join(), [...wanted.alerts].sort().join());
+    return wrong;
+  }
+
+  async #look(): Promise<{ report: VerifyReport; replayed: ReplayedTree[]; alerts: string[] }> {
+    const { config } = this;
+    if (config.kafka === undefined) throw new Error('the configuration has a topic');
+    const engine = await openEmbedded(join(this.data, 'store'));
+    const reader = await openTopicReader(kafkaOptions(config.cluster, config.kafka), this.group);
+    try {
+      const at = { dataDir: this.data, anchorFile: config.anchor, now: Date.now() };
+      const report = await verifyStore({ engine, ...at });
+      const replayed = await replayTopics({
+        engine,
+        logId: report.logId,
+        cluster: config.cluster,
+        reader,
+      });
+      const rows = await engine.rows(
+        "SELECT DISTINCT rule FROM kw.alerts WHERE startsWith(rule, 'keywitness.') AND severity = 'critical'",
+      );
+      return { report, replayed, alerts: rows.map((r) => String(r.rule)) };
+    } finally {
+      await reader.close();
+      await engine.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.stop().catch(() => {});
+    await this.#producer.disconnect();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function isNewerEpoch(a: string, b: string): boolean {
+  const [, ofA = '', epochA = ''] = /^(.*)\/(\d+)$/.exec(a) ?? [];
+  const [, ofB = '', epochB = ''] = /^(.*)\/(\d+)$/.exec(b) ?? [];
+  return ofA === ofB && Number(epochA) > Number(epochB);
+}
+
+/** RFC 6962 section 2.1, by its definition. */
+function rootOf(leaves: readonly Buffer[]): Buffer {
+  const sha256 = (...parts: Buffer[]) => createHash('sha256').update(Buffer.concat(parts)).digest();
+  if (leaves.length < 2) return leaves[0] ?? sha256();
+  let split = 1;
+  while (split * 2 < leaves.length) split *= 2;
+  return sha256(Buffer.of(1), rootOf(leaves.slice(0, split)), rootOf(leaves.slice(split)));
+}
