@@ -1,6 +1,7 @@
+import { KeywitnessError } from '../core/errors.ts';
 import { type ErasedRecord, parseErasure } from '../ledger/erasure.ts';
 import { type HoldAct, holdsInForce, parseHold } from '../ledger/hold.ts';
-import { type MetaKind, type MetaLeaf, parseMeta } from '../ledger/meta.ts';
+import { type MetaKind, type MetaLeaf, type MetaLine, metaTexts, parseMeta } from '../ledger/meta.ts';
 import { type ExpiredRange, parseRetention } from '../ledger/retention.ts';
 import type { Engine } from '../store/client.ts';
 import { metaLeavesOfKind } from '../store/ledgerStore.ts';
@@ -24,4 +25,13 @@ export async function readHolds(engine: Engine): Promise<readonly HoldAct[]> {
 
 async function leavesOfKind(engine: Engine, kind: MetaKind): Promise<readonly MetaLeaf[]> {
   return (await metaLeavesOfKind(engine, kind)).flatMap(({ text }) => parseMeta(text) ?? []);
+}
+
+/** @throws KW_USAGE: a fact that takes two leaves could be read by halves */
+export function requireOneLeaf(kind: MetaKind, lines: readonly MetaLine[]): void {
+  if (metaTexts({ kind, time: 0, lines }).length === 1) return;
+  throw new KeywitnessError(
+    'KW_USAGE',
+    'Names and reasons together are too long for a leaf of the meta-log.',
+  );
 }

@@ -1,7 +1,9 @@
 import { KeywitnessError } from '../core/errors.ts';
 import { streamKeyText } from '../core/record.ts';
+import type { HoldAct } from '../ledger/hold.ts';
 import type { ExpiredRange } from '../ledger/retention.ts';
 import type { Engine } from '../store/client.ts';
+import { heldMonths } from '../store/holdStore.ts';
 import {
   countSessions,
   type MonthPart,
@@ -10,6 +12,7 @@ import {
   treeMonths,
 } from '../store/retentionStore.ts';
 import { leavesBefore } from '../store/tileStore.ts';
+import { heldScope } from './hold.ts';
 import { readExpired, readHolds } from './lawful.ts';
 import { isOver, type Keep } from './retentionKeep.ts';
 
@@ -52,7 +55,7 @@ export async function planRetention(engine: Engine, keep: Keep, now: number): Pr
   const due = [...new Set(stored.map((t) => t.month))].filter(
     (month) => isOver(month, cutoff) || stored.some((t) => t.month === month && announcedOf(t) !== undefined),
   );
-  const holds = await readHolds(engine);
+  const holds = await heldBy(engine, await readHolds(engine));
   const parts = due.length === 0 ? [] : await monthParts(engine);
   const months: MonthPlan[] = [];
   for (const month of due.sort()) {
@@ -61,16 +64,26 @@ export async function planRetention(engine: Engine, keep: Keep, now: number): Pr
       trees.push({ ...t, from: await leavesBefore(engine, t, t.first), announced: announcedOf(t) });
     }
     const isAnnounced = trees.some((t) => t.announced !== undefined);
+    const keeping = holds.flatMap(({ id, months: of }) => {
+      const records = of.get(month) ?? 0;
+      return records === 0 ? [] : [{ id, records }];
+    });
     months.push({
       month,
-      state: isAnnounced ? 'announced' : 'goes',
+      state: keeping.length > 0 ? 'held' : isAnnounced ? 'announced' : 'goes',
       trees,
-      holds: [],
+      holds: keeping,
       derived: { ...rowsOf(parts, month), sessions: await countSessions(engine, trees) },
       diskBytes: parts.filter((p) => p.month === month).reduce((sum, p) => sum + p.diskBytes, 0),
     });
   }
   return { months, holds: holds.length };
+}
+
+async function heldBy(engine: Engine, holds: readonly HoldAct[]) {
+  const out: { readonly id: string; readonly months: ReadonlyMap<string, number> }[] = [];
+  for (const { id, scope } of holds) out.push({ id, months: await heldMonths(engine, heldScope(scope)) });
+  return out;
 }
 
 function rowsOf(parts: readonly MonthPart[], month: string) {

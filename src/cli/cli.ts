@@ -10,10 +10,12 @@ import { checkpointCommand } from './checkpoint.ts';
 import { configCommand } from './config.ts';
 import { addConfigOption } from './configOption.ts';
 import { demoCommand } from './demo.ts';
+import { holdCommand } from './hold.ts';
 import { ingestCommand } from './ingest.ts';
 import { printable } from './output.ts';
 import { proveCommand } from './prove.ts';
 import { queryCommand } from './query.ts';
+import { retentionCommand } from './retention.ts';
 import { rulesCommand } from './rules.ts';
 import { runCommand } from './run.ts';
 import { sourcesCommand } from './sources.ts';
@@ -45,6 +47,8 @@ function program(): Command {
     .addCommand(verifyCommand())
     .addCommand(proveCommand())
     .addCommand(checkpointCommand())
+    .addCommand(retentionCommand())
+    .addCommand(holdCommand())
     .addCommand(witnessCommand())
     .addCommand(configCommand());
 }

@@ -23,6 +23,7 @@ export function addConfigOption(command: Command): void {
     };
     setUnlessGiven('data', config.data);
     setUnlessGiven('catalog', config.catalog);
+    setUnlessGiven('keep', config.keep);
     process.env.KEYWITNESS_ANCHOR_FILE ??= config.anchor;
   });
 }

@@ -92,6 +92,8 @@ export interface Config {
     readonly user: string;
     readonly password: Secret;
   };
+  /** For how long records are kept at least, such as `12m`; absent = `keywitness retention` is told each time. */
+  readonly keep?: string;
   readonly http?: Listen & {
     readonly streams: readonly (StreamConfig & { readonly tokens: readonly string[] })[];
   };
@@ -279,6 +281,7 @@ function configOf(
     listen: listenOf(listen, path),
     ...(d.kafka === undefined ? {} : { kafka: kafkaOf(d.kafka, cluster, path) }),
     ...(d.store === undefined ? {} : { store: storeOf(d.store) }),
+    ...(d.retention?.keep === undefined ? {} : { keep: d.retention.keep }),
     ...(d.http === undefined ? {} : { http: httpOf(d.http, cluster, path) }),
     notify: notifyOf(d.notify ?? {}),
   };

@@ -23,6 +23,7 @@ export interface ConfigDocument {
     readonly user?: string;
     readonly password?: string;
   };
+  readonly retention?: { readonly keep?: string };
   readonly http?: {
     readonly listen: string;
     readonly tls?: TlsDocument;

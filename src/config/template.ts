@@ -41,6 +41,9 @@ cluster: main
 #   user: keywitness
 #   password: file:./clickhouse-password
 
+# For how long records are kept at least; \`keywitness retention apply\` drops older months, nothing else does.
+# retention: { keep: 12m }
+
 # POST /ingest/STREAM with a bearer token. Only the token's SHA-256 stands here: printf %s TOKEN | sha256sum
 # http:
 #   listen: 127.0.0.1:8473

@@ -13,6 +13,11 @@ export function compileGlob(glob: string, options: { ignoreCase?: boolean } = {}
   return (text) => regex.test(text);
 }
 
+/** The same glob as a regular expression of RE2, for the engine. */
+export function globPattern(glob: string): string {
+  return `(?s)^${globSource(glob)}$`;
+}
+
 /** `aws:sm:ACCOUNT:REGION:` has four colons, `arn:aws:iam::ACCOUNT:` has five. */
 function headParts(glob: string): number {
   if (glob.startsWith('aws:')) return 4;
