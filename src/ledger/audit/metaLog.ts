@@ -40,6 +40,7 @@ export async function auditMeta(
   const bindings = bindingWatch(book);
   const signedSize = pins.at(-1)?.size ?? 0;
   const silence = silenceWatch();
+  const gaps: Finding[] = [];
   for await (const page of pages) {
     for (const row of page) {
       walk.see(row.index, row.text);
@@ -51,10 +52,19 @@ export async function auditMeta(
       }
       // Whoever can only INSERT can still add a leaf that nobody signed: it must not pass for a sign of life.
       if (leaf !== undefined) silence.see(leaf, walk.size() <= signedSize);
+      if (leaf?.kind === 'gap' && walk.size() <= signedSize) gaps.push(gapOf(leaf));
     }
   }
-  const findings = [...walk.end(), ...silence.end(now)];
+  const findings = [...walk.end(), ...silence.end(now), ...gaps];
   return { findings, bindings: bindings.known, notes: silence.notes, ...silence.figures() };
+}
+
+/** A loss that was noticed and signed: listed, and no verdict against the log. */
+function gapOf(leaf: MetaLeaf): Finding {
+  const [tree = '', first = '', last] = ['tree', 'first', 'last'].map((name) => metaValue(leaf, name));
+  const offset = /^\d{1,20}$/.test(first) ? { offset: BigInt(first) } : {};
+  const detail = `the broker deleted offsets ${first} to ${last} before they were read`;
+  return { class: 'gap', tree, ...offset, detail };
 }
 
 /**
