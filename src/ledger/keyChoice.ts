@@ -1,7 +1,7 @@
 import { KeywitnessError } from '../core/errors.ts';
 import { anchorKeyLine, readAnchor } from './anchors/file.ts';
 import type { KeyHistory } from './keyHistory.ts';
-import type { LedgerKeys } from './keys.ts';
+import type { LedgerKeys, NextKey } from './keys.ts';
 
 /**
  * Which key of those that are here the meta-log says is in force: the log's own, or the one that waits to follow
@@ -16,6 +16,15 @@ export function keyInForce(keys: LedgerKeys, inForce: Buffer, isRecovery: boolea
     'KW_KEY',
     `The key in force since the last rollover is ${inForce.toString('base64')}, and the one here is ` +
       `${keys.publicKey.toString('base64')}: an older copy of DATA/ledger? Nothing was signed. Put back the newest.`,
+  );
+}
+
+/** An old signature must never pass for a new one. @throws KW_KEY */
+export function refuseUsedKey(history: KeyHistory, next: NextKey): void {
+  if (!history.has(next.publicKey) && history.root()?.publicKey.equals(next.publicKey) !== true) return;
+  throw new KeywitnessError(
+    'KW_KEY',
+    `The key ${next.publicKey.toString('base64')} was in use before, and none comes twice. Nothing was changed.`,
   );
 }
 

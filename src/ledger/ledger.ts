@@ -5,7 +5,7 @@ import { AnchorFile, anchorLines } from './anchors/file.ts';
 import { createTelling, type Telling } from './anchors/telling.ts';
 import { type Checkpoint, checkpointText, metaOrigin } from './checkpoint.ts';
 import { consistencyRanges } from './consistency.ts';
-import { keyInForce, keyLinesMissing } from './keyChoice.ts';
+import { keyInForce, keyLinesMissing, refuseUsedKey } from './keyChoice.ts';
 import type { KeyHistory } from './keyHistory.ts';
 import { rolloverLines, rootLines } from './keyLeaf.ts';
 import type { NextKey } from './keys.ts';
@@ -193,6 +193,7 @@ export class Ledger {
    * stolen; from the leaf on the rollover has happened, and a restart ends what a crash leaves undone.
    */
   async rollover(next: NextKey, root?: Signer): Promise<void> {
+    refuseUsedKey(this.#meta.keys, next);
     const keys = { previous: this.publicKey, next: next.publicKey };
     const by = root === undefined ? 'previous' : 'root';
     await this.#serial(async () => {

@@ -13,8 +13,8 @@ import { metaBytesMax, parseMeta } from '../../src/ledger/meta.ts';
 import { noteVerifier, openNote } from '../../src/ledger/note.ts';
 import { openKeys } from '../../src/ledger/openKeys.ts';
 import type { CheckpointRow, LedgerStore, MetaRow } from '../../src/ledger/ports.ts';
-import { type Tile, tileName } from '../../src/ledger/tiles.ts';
 import { appendLeaf, emptyFrontier, frontierRoot } from '../../src/ledger/tree.ts';
+import { at, memoryStore } from '../support/memoryLedger.ts';
 
 const key: StreamKey = { stream: 'main.audit', partition: 0, epoch: 0 };
 const leaf = (n: number) => leafHashOfText(Buffer.from(`record ${n}`));
@@ -28,59 +28,6 @@ const binding = {
   source: 'vault',
   settings: { store: 'main', kv2: ['secret'] },
 } as const;
-
-/** Leaves where the n-th record has the offset n. */
-const at = (leaves: readonly Buffer[], first = 0) =>
-  leaves.map((l, i) => ({ offset: BigInt(first + i), leaf: l }));
-
-/** The store as arrays: what is lost on the way is decided by the test. */
-function memoryStore() {
-  const state = {
-    leaves: [] as Buffer[],
-    tiles: [] as (StreamKey & Tile)[],
-    meta: [] as MetaRow[],
-    checkpoints: [] as CheckpointRow[],
-    failNext: undefined as 'before' | 'after' | undefined,
-  };
-  const store: LedgerStore = {
-    trees: async () => (state.leaves.length > 0 ? [key] : []),
-    async *leaves() {
-      yield at(state.leaves);
-    },
-    fullTiles: async () => new Set(),
-    async readTiles(tree, wanted) {
-      const rows = state.tiles.filter((t) => t.stream === tree.stream);
-      return new Map(
-        wanted.map((w) => [
-          tileName(w),
-          rows.find((r) => tileName(r) === tileName(w))?.hashes ?? Buffer.alloc(0),
-        ]),
-      );
-    },
-    async appendTiles(rows) {
-      state.tiles.push(...rows);
-    },
-    async *metaLeaves(from) {
-      yield state.meta.filter((m) => m.index >= from);
-    },
-    async appendMeta(rows) {
-      const fail = state.failNext;
-      state.failNext = undefined;
-      if (fail === 'before') throw new Error('refused');
-      state.meta.push(...rows);
-      if (fail === 'after') throw new Error('timeout');
-    },
-    async saveCheckpoints(rows) {
-      state.checkpoints.push(...rows);
-    },
-    async lastCheckpoints() {
-      const newest = new Map<string, CheckpointRow>();
-      for (const c of state.checkpoints) newest.set(c.origin, c);
-      return [...newest.values()];
-    },
-  };
-  return { state, store };
-}
 
 let dir: string;
 let time = 0;
@@ -101,7 +48,7 @@ const anchorOf = async (logId: string) => {
 
 describe('the ledger', () => {
   it('pins what grew in a heartbeat leaf and signs the stream and the meta tree, in store and anchor alike', async () => {
-    const { state, store } = memoryStore();
+    const { state, store } = memoryStore(key);
     const ledger = await open(store);
     await ledger.start();
     await ledger.bind(key, binding);
@@ -137,7 +84,7 @@ describe('the ledger', () => {
   });
 
   it('writes a heartbeat when nothing grew, and lists a quiet stream again once an hour', async () => {
-    const { state, store } = memoryStore();
+    const { state, store } = memoryStore(key);
     const ledger = await open(store);
     state.leaves.push(leaf(0));
     ledger.extend(key, at(state.leaves));
@@ -157,7 +104,7 @@ describe('the ledger', () => {
   });
 
   it('splits a heartbeat above 2 KiB into leaves that each stand alone', async () => {
-    const { state, store } = memoryStore();
+    const { state, store } = memoryStore(key);
     const ledger = await open(store);
     for (let p = 0; p < 60; p += 1) ledger.extend({ ...key, partition: p }, at([leaf(p)]));
     await ledger.heartbeat();
@@ -169,7 +116,7 @@ describe('the ledger', () => {
   });
 
   it('goes on after a restart where it stopped, and says whether the last run ended in order', async () => {
-    const { state, store } = memoryStore();
+    const { state, store } = memoryStore(key);
     const first = await open(store);
     await first.start();
     await first.bind(key, binding);
@@ -191,7 +138,7 @@ describe('the ledger', () => {
   });
 
   it('never uses an index twice when a write of the meta-log failed, whether it arrived or not', async () => {
-    const { state, store } = memoryStore();
+    const { state, store } = memoryStore(key);
     const ledger = await open(store);
     for (const fail of ['before', 'after'] as const) {
       state.failNext = fail;
@@ -206,7 +153,7 @@ describe('the ledger', () => {
   });
 
   it('does not sign a stream that lost its tail, and refuses to continue a meta-log that did', async () => {
-    const { state, store } = memoryStore();
+    const { state, store } = memoryStore(key);
     const ledger = await open(store);
     state.leaves.push(leaf(0), leaf(1));
     ledger.extend(key, at(state.leaves));
@@ -225,7 +172,7 @@ describe('the ledger', () => {
   });
 
   it('does not sign what a checkpoint nobody signed would vouch for', async () => {
-    const { state, store } = memoryStore();
+    const { state, store } = memoryStore(key);
     const ledger = await open(store);
     state.leaves.push(leaf(0), leaf(1));
     ledger.extend(key, at(state.leaves));
@@ -240,7 +187,7 @@ describe('the ledger', () => {
   });
 
   it('does not sign a record that was slipped in after the orderly end', async () => {
-    const { state, store } = memoryStore();
+    const { state, store } = memoryStore(key);
     const ledger = await open(store);
     state.leaves.push(leaf(0));
     ledger.extend(key, at(state.leaves));
@@ -252,7 +199,7 @@ describe('the ledger', () => {
   });
 
   it('signs what was stored and not yet signed when a crash came', async () => {
-    const { state, store } = memoryStore();
+    const { state, store } = memoryStore(key);
     const ledger = await open(store);
     await ledger.start();
     state.leaves.push(leaf(0), leaf(1));
@@ -263,7 +210,7 @@ describe('the ledger', () => {
   });
 
   it('refuses to continue a meta-log with a leaf that stands at no index of its own', async () => {
-    const { state, store } = memoryStore();
+    const { state, store } = memoryStore(key);
     const ledger = await open(store);
     await ledger.stop();
     const [stop] = state.meta;
@@ -272,7 +219,7 @@ describe('the ledger', () => {
   });
 
   it('refuses the same stream name by another transport', async () => {
-    const { store } = memoryStore();
+    const { store } = memoryStore(key);
     const ledger = await open(store);
     await ledger.bind(key, binding);
     await expect(ledger.bind(key, { ...binding, transport: 'file' })).rejects.toMatchObject({
@@ -323,7 +270,7 @@ describe('the signing key', () => {
 
 describe('the anchor file', () => {
   it('takes a line torn anywhere for torn, never for a forgery', async () => {
-    const { store } = memoryStore();
+    const { store } = memoryStore(key);
     const ledger = await open(store);
     await ledger.stop();
     const [keyLine, line = ''] = readFileSync(anchorFile(), 'utf8').split('\n');
@@ -335,7 +282,7 @@ describe('the anchor file', () => {
   });
 
   it('survives a torn line, and ignores the lines of other logs', async () => {
-    const { store } = memoryStore();
+    const { store } = memoryStore(key);
     const ledger = await open(store);
     await ledger.stop();
     const whole = readFileSync(anchorFile(), 'utf8');
