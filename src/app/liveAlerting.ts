@@ -4,8 +4,11 @@ import type { StreamKey } from '../core/record.ts';
 import type { Alert, Signal } from '../core/signal.ts';
 import type { Alerting } from './alerting.ts';
 import type { AnchorTrouble } from './anchors.ts';
+import type { LastingFault } from './lastingFaults.ts';
 import type { LiveDetection } from './liveDetection.ts';
 import type { StreamTrouble } from './sink.ts';
+
+type Trouble = StreamTrouble | AnchorTrouble | LastingFault;
 
 export interface LiveAlerting {
   /** Rebuilds state from the store; alerts that were stored and never offered are offered now. */
@@ -13,7 +16,7 @@ export interface LiveAlerting {
   /** One round: what is new is detected, grouped, stored, and told; after `stopping` no further message is begun. */
   round(stopping?: AbortSignal): Promise<void>;
   /** Something about a stream itself, or about who remembers the log, told with the next round. */
-  trouble(trouble: StreamTrouble | AnchorTrouble): void;
+  trouble(trouble: Trouble): void;
 }
 
 /**
@@ -96,10 +99,12 @@ const troubleTitles = {
   quarantine: 'Records could not be understood',
   fork: 'A witness remembers another history of this log',
   anchor: 'A witness does not cosign',
+  away: 'Nothing new is read',
 } as const;
 
 const witnessAdvice =
   'Ask whoever runs the witness; `/healthz` says how it answers. The log goes on, signed and in the anchor file.';
+const awayAdvice = 'Nothing is lost while its retention lasts; `/healthz` says when it is read again.';
 const verifyAdvice =
   'Run `keywitness verify`: it names what is stored, what is proved, and the first bad offset.';
 
@@ -113,21 +118,31 @@ const troubleLevels = {
   fork: 'critical',
   // Nothing is wrong with the log, but what happens to it now is remembered by one less.
   anchor: 'high',
+  away: 'high',
 } as const;
 
-function troubleSignal(trouble: StreamTrouble | AnchorTrouble, now: number): Signal {
+const troubleAdvice: Readonly<Partial<Record<Trouble['kind'], string>>> = {
+  anchor: witnessAdvice,
+  away: awayAdvice,
+};
+
+/** What it is about, in three widths: the group of its alerts, a name for people, and the one occasion. */
+function subjectOf(trouble: Trouble): readonly [string, string, string] {
+  if ('anchor' in trouble) return [trouble.anchor, trouble.anchor, trouble.anchor];
+  if ('fault' in trouble) return [trouble.fault, trouble.fault, `${trouble.fault}/${trouble.since}`];
+  return [placeOf(trouble.key), trouble.key.stream, `${placeOf(trouble.key)}/${trouble.key.epoch}`];
+}
+
+function troubleSignal(trouble: Trouble, now: number): Signal {
   const { kind, sentence } = trouble;
-  const [group, name, id] =
-    'anchor' in trouble
-      ? [trouble.anchor, trouble.anchor, trouble.anchor]
-      : [placeOf(trouble.key), trouble.key.stream, `${placeOf(trouble.key)}/${trouble.key.epoch}`];
+  const [group, name, id] = subjectOf(trouble);
   return {
     id: `keywitness.${kind}:${id}:${sentence}`,
     kind: 'rule',
     rule: `keywitness.${kind}`,
     title: troubleTitles[kind],
     level: troubleLevels[kind],
-    advice: kind === 'anchor' ? witnessAdvice : verifyAdvice,
+    advice: troubleAdvice[kind] ?? verifyAdvice,
     group,
     first: now,
     last: now,

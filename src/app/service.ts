@@ -6,7 +6,7 @@ import { createOwnerLookup } from '../enrich/objects.ts';
 import { httpIntake } from '../intake/http.ts';
 import type { Intake } from '../intake/intake.ts';
 import { startKafka } from '../intake/kafka.ts';
-import { listen, readPem } from '../intake/listen.ts';
+import { listen } from '../intake/listen.ts';
 import { loadSources, type SourceRegistry } from '../sources/registry.ts';
 import type { Engine } from '../store/client.ts';
 import * as anchorEvents from '../telemetry/anchorEvents.ts';
@@ -15,6 +15,8 @@ import { statusRoutes } from '../telemetry/status.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type AnchorTrouble, openAnchors } from './anchors.ts';
 import { every } from './every.ts';
+import { kafkaOptions } from './kafkaOptions.ts';
+import { watchFaults } from './lastingFaults.ts';
 import { createLiveAlerting, type LiveAlerting } from './liveAlerting.ts';
 import { createLiveDetection, type LiveDetection } from './liveDetection.ts';
 import type { StreamTrouble } from './sink.ts';
@@ -127,7 +129,9 @@ function startRounds(
   draining: AbortSignal,
 ): () => Promise<void> {
   const failed = (error: unknown) => events.roundFailed(telemetry, error);
+  const lastingFaults = watchFaults(telemetry.faults, () => clock.now());
   const round = async () => {
+    for (const fault of lastingFaults()) live.trouble(fault);
     await live.round(draining);
     events.roundDone(telemetry, detection.late());
   };
@@ -171,20 +175,4 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-}
-
-function kafkaOptions(
-  cluster: string,
-  kafka: NonNullable<Config['kafka']>,
-): Parameters<typeof startKafka>[0] {
-  const { ssl, sasl } = kafka;
-  const tls = typeof ssl === 'object' ? { ca: readPem(ssl.ca) } : ssl;
-  return {
-    cluster,
-    brokers: kafka.brokers,
-    topics: { names: kafka.topics.map((t) => t.name), patterns: kafka.patterns.map((p) => p.pattern) },
-    group: kafka.groupId,
-    ...(tls === undefined ? {} : { tls }),
-    ...(sasl === undefined ? {} : { sasl }),
-  };
 }

@@ -9,8 +9,11 @@ export function consumerStarted(t: Telemetry, topics: readonly string[], group: 
 /** Each time the list changed; an empty one says that all are there again. */
 export function topicsMissing(t: Telemetry, topics: readonly string[]): void {
   t.metrics.topicsMissing.set(topics.length);
-  if (topics.length === 0) t.log.info({ event: 'topics_found' }, 'every topic of the configuration is there');
-  else {
+  if (topics.length === 0) {
+    t.faults.delete('topics');
+    t.log.info({ event: 'topics_found' }, 'every topic of the configuration is there');
+  } else {
+    t.faults.set('topics', `not there, or not to be described: ${topics.join(', ')}`);
     t.log.error(
       { event: 'topics_missing', topics },
       'These topics of the configuration are not there, or may not be described. The others are read; looking again every second.',
