@@ -10,6 +10,7 @@ import { checkpointCommand } from './checkpoint.ts';
 import { configCommand } from './config.ts';
 import { addConfigOption } from './configOption.ts';
 import { demoCommand } from './demo.ts';
+import { doctorCommand } from './doctor.ts';
 import { holdCommand } from './hold.ts';
 import { ingestCommand } from './ingest.ts';
 import { printable } from './output.ts';
@@ -50,7 +51,8 @@ function program(): Command {
     .addCommand(retentionCommand())
     .addCommand(holdCommand())
     .addCommand(witnessCommand())
-    .addCommand(configCommand());
+    .addCommand(configCommand())
+    .addCommand(doctorCommand());
 }
 
 /** Runs one command line; returns the exit code of the table in docs/cli.md. */

@@ -94,6 +94,12 @@ function read(path: string): string | undefined {
   }
 }
 
+/** Who holds the data directory now; undefined = nobody. */
+export function lockHolder(dataDir: string): number | undefined {
+  const holder = holderOf(read(join(dataDir, 'lock')) ?? '');
+  return holder !== undefined && isRunning(holder) ? holder.pid : undefined;
+}
+
 /** Undefined for what a crash of the machine cut short: nobody holds that. */
 function holderOf(text: string): Holder | undefined {
   try {

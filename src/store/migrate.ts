@@ -29,10 +29,7 @@ export async function migrate(engine: Engine): Promise<void> {
       String(r.sha256),
     ]),
   );
-  for (const name of readdirSync(folder)
-    .filter((f) => f.endsWith('.sql'))
-    .sort()) {
-    const sql = readFileSync(join(folder, name), 'utf8');
+  for (const { name, sql } of migrations()) {
     const hash = createHash('sha256').update(sql).digest('hex');
     const known = applied.get(name);
     if (known === hash) continue;
@@ -45,6 +42,27 @@ export async function migrate(engine: Engine): Promise<void> {
     for (const statement of statements(sql)) await engine.command(statement);
     await engine.command(`INSERT INTO kw.migrations VALUES ('${name}', '${hash}', now64(3))`);
   }
+}
+
+/** Migrations of this version that the store has not seen. Asks, and changes nothing. */
+export async function pendingMigrations(engine: Engine): Promise<string[]> {
+  const [found] = await engine.rows(
+    "SELECT count() AS n FROM system.tables WHERE database = 'kw' AND name = 'migrations'",
+  );
+  const rows = Number(found?.n) === 0 ? [] : await engine.rows('SELECT name FROM kw.migrations');
+  const applied = new Set(rows.map((r) => String(r.name)));
+  return migrations().flatMap(({ name }) => (applied.has(name) ? [] : [name]));
+}
+
+/** Every table of `kw`, by the text that makes it. */
+export function tablesOfMigrations(): string[] {
+  const made = migrations().flatMap(({ sql }) => [...sql.matchAll(/CREATE TABLE IF NOT EXISTS kw\.(\w+)/g)]);
+  return ['migrations', ...made.map((m) => m[1] ?? '')];
+}
+
+function migrations(): { readonly name: string; readonly sql: string }[] {
+  const names = readdirSync(folder).filter((f) => f.endsWith('.sql'));
+  return names.sort().map((name) => ({ name, sql: readFileSync(join(folder, name), 'utf8') }));
 }
 
 /** Our files hold no `;` inside a literal; comments are whole lines. */

@@ -22,6 +22,8 @@ export interface Fault {
   readonly delayMs?: number;
   /** What SHOW GRANTS answers, one grant a line; stays until it is given again. */
   readonly grants?: string;
+  /** What SHOW GRANTS FINAL answers: the roles' too. Absent = the same. */
+  readonly finalGrants?: string;
   /** The setting `readonly` of the account, likewise. */
   readonly accountReadOnly?: number;
 }
@@ -56,7 +58,9 @@ export async function startStandIn(): Promise<StandIn> {
   return {
     url,
     async fault(fault) {
-      const response = await fetch(control, { method: 'POST', body: JSON.stringify(fault) });
+      // A test may block its own process for longer than a connection is kept.
+      const headers = { connection: 'close' };
+      const response = await fetch(control, { method: 'POST', headers, body: JSON.stringify(fault) });
       if (!response.ok) throw new Error(await response.text());
     },
     async statements() {

@@ -35,6 +35,7 @@ const holder = new Session(store, {
 let fault: Fault = { kind: 'none' };
 let faultsLeft = 0;
 let grants = '';
+let finalGrants: string | undefined;
 let accountReadOnly = 0;
 let statements = 0;
 const sockets = new Set<Socket>();
@@ -148,7 +149,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
       await sleep(now.delayMs ?? 1_000);
     }
     const isGrants = /^\s*SHOW GRANTS/i.test(sql);
-    const bytes = isGrants ? Buffer.from(grantRows()) : await run(sql, url.searchParams);
+    const bytes = isGrants
+      ? Buffer.from(grantRows(/FINAL/.test(sql) ? (finalGrants ?? grants) : grants))
+      : await run(sql, url.searchParams);
     if (now.kind === 'answer-lost') return void request.socket.destroy();
     if (now.kind === 'hang') return;
     response.setHeader('X-ClickHouse-Query-Id', url.searchParams.get('query_id') ?? '');
@@ -159,8 +162,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   }
 }
 
-function grantRows(): string {
-  return grants
+function grantRows(lines: string): string {
+  return lines
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => `${JSON.stringify({ GRANTS: line })}\n`)
@@ -193,7 +196,10 @@ async function control(request: IncomingMessage): Promise<string> {
   const text = Buffer.concat(chunks).toString();
   if (text !== '') {
     const wanted = JSON.parse(text) as Fault;
-    if (wanted.grants !== undefined) grants = wanted.grants;
+    if (wanted.grants !== undefined) {
+      grants = wanted.grants;
+      finalGrants = wanted.finalGrants;
+    }
     accountReadOnly = wanted.accountReadOnly ?? accountReadOnly;
     if (fault.kind === 'down' && wanted.kind !== 'down') await listening(front, Number(port));
     if (fault.kind !== 'down' && wanted.kind === 'down') {
