@@ -44,9 +44,9 @@ export async function lookAtCluster(
       told?.resources.find((r) => r.resourceName === topic)?.configEntries.find((e) => e.configName === name)
         ?.configValue;
     return {
-      topics: metadata.map(({ name, partitions }) => ({
+      topics: names.map((name) => ({
         name,
-        partitions: partitions.length,
+        partitions: metadata.find((m) => m.name === name)?.partitions.length ?? 0,
         cleanup: settingOf(name, 'cleanup.policy') ?? '',
         retentionMs: numberOf(settingOf(name, 'retention.ms')),
       })),
