@@ -23,6 +23,11 @@ type Answer =
   | { readonly status: 409; readonly size: number }
   | { readonly status: 422 };
 
+/** What a witness says of a head: its signature, or what it remembers instead. */
+export type WitnessWord =
+  | { readonly kind: 'cosigned'; readonly lines: readonly string[] }
+  | { readonly kind: 'rolled-back' | 'rewritten'; readonly sentence: string };
+
 /**
  * A witness of C2SP tlog-witness as an anchor: what it cosigned it never lets the log take back. `keep` throws
  * KW_WITNESS when it is away or refuses, KW_WITNESS_FORK when it remembers another history than this log's.
@@ -36,25 +41,40 @@ export function witnessAnchor(options: WitnessAnchorOptions): Anchor {
   return {
     name,
     async keep(head) {
-      const { size } = head.meta;
-      const signal = AbortSignal.any([
-        closed.signal,
-        AbortSignal.timeout(options.timeoutMs ?? timeoutMsDefault),
-      ]);
-      let from = Math.min(known, size);
-      let answer = await ask(options, head, from, signal);
-      if (answer.status === 409 && answer.size !== from && answer.size <= size) {
-        from = answer.size;
-        answer = await ask(options, head, from, signal);
+      const word = await askWitness(options, head, { from: known, stop: closed.signal });
+      if (word.kind !== 'cosigned') {
+        const advice =
+          'It cosigns no more of this log, which goes on without it. Unless a backup was put back, somebody ' +
+          'rewrote the history: keep the data directory and the anchor file as they are and run `keywitness verify`.';
+        throw new KeywitnessError('KW_WITNESS_FORK', `${word.sentence} ${advice}`);
       }
-      if (answer.status !== 200) throw contradiction(name, head, from, answer);
-      known = size;
-      return answer.lines;
+      known = head.meta.size;
+      return word.lines;
     },
     async close() {
       closed.abort();
     },
   };
+}
+
+/** Shows one head to a witness that probably cosigned `from` leaves last. @throws KW_WITNESS */
+export async function askWitness(
+  options: WitnessAnchorOptions,
+  head: SignedHead,
+  { from: known, stop }: { readonly from: number; readonly stop?: AbortSignal },
+): Promise<WitnessWord> {
+  const { size } = head.meta;
+  const timeout = AbortSignal.timeout(options.timeoutMs ?? timeoutMsDefault);
+  const signal = stop === undefined ? timeout : AbortSignal.any([stop, timeout]);
+  let from = Math.min(known, size);
+  let answer = await ask(options, head, from, signal);
+  if (answer.status === 409 && answer.size !== from && answer.size <= size) {
+    from = answer.size;
+    answer = await ask(options, head, from, signal);
+  }
+  return answer.status === 200
+    ? { kind: 'cosigned', lines: answer.lines }
+    : contradiction(options.key.name, head, from, answer);
 }
 
 /** After the second question: what it remembers cannot be where this log came from, or somebody else asks it too. */
@@ -63,26 +83,20 @@ function contradiction(
   { meta }: SignedHead,
   from: number,
   answer: Exclude<Answer, { status: 200 }>,
-): KeywitnessError {
-  const fork = (what: string) =>
-    new KeywitnessError(
-      'KW_WITNESS_FORK',
-      `Witness ${name} ${what}. It cosigns no more of this log, which goes on without it. Unless a backup was put ` +
-        'back, somebody rewrote the history: keep the data directory and the anchor file as they are and run ' +
-        '`keywitness verify`.',
-    );
+): WitnessWord {
+  const cosigned = (what: string) => `Witness ${name} cosigned ${what}.`;
   if (answer.status === 422) {
-    return fork(`cosigned ${from} leaves of the meta-log that are not the first ${from} of this one`);
+    const other = `${from} leaves of the meta-log that are not proved to be the first ${from} of this one`;
+    return { kind: 'rewritten', sentence: cosigned(other) };
   }
   if (answer.size > meta.size) {
-    return fork(
-      `cosigned a meta-log of ${answer.size} leaves, and this one has ${meta.size}: it was rolled back`,
-    );
+    const more = `a meta-log of ${answer.size} leaves, and this one has ${meta.size}: it was rolled back`;
+    return { kind: 'rolled-back', sentence: cosigned(more) };
   }
   if (answer.size === from && from === meta.size) {
-    return fork(`cosigned another meta-log of ${meta.size} leaves`);
+    return { kind: 'rewritten', sentence: cosigned(`another meta-log of ${meta.size} leaves`) };
   }
-  return refused(
+  throw refused(
     name,
     `changes the size it remembers (now ${answer.size}): does another process use this log?`,
   );
