@@ -53,7 +53,7 @@ export const openAt = (dir: string) =>
     openStore: () => storeOf(dir),
   });
 
-async function ingest(dir: string, count: number): Promise<void> {
+export async function ingest(dir: string, count: number): Promise<void> {
   const app = await openAt(dir);
   now += 60_000;
   await app.ingestFile(fileOf(dir, count), { source: 'vault', settings: defaultStreamSettings, asOf: 0 });
@@ -72,9 +72,10 @@ export async function verifyAfter(
   change: (engine: Engine, dir: string) => Promise<void>,
   since?: string,
   anchor: (lines: string[]) => string[] = (lines) => lines,
+  from = base,
 ) {
   const dir = join(folder, `copy-${copies++}`);
-  cpSync(base, dir, { recursive: true });
+  cpSync(from, dir, { recursive: true });
   const anchorFile = join(dir, 'data.anchor');
   writeFileSync(anchorFile, anchor(readFileSync(anchorFile, 'utf8').split('\n')).join('\n'));
   const engine = await storeOf(dir);
