@@ -66,6 +66,8 @@ export interface App {
   review(period: string): Promise<CreatedReview>;
   /** Pins and signs what grew, now rather than at the next heartbeat. */
   checkpoint(): Promise<void>;
+  /** The run before this one did not end in order; what it left half done is mended. */
+  readonly isAfterCrash: boolean;
   /** What is wrong with streams, where nobody is told live. */
   readonly troubles: readonly StreamTrouble[];
   /** The orderly end: signed and anchored, silence from here on is lawful. */
@@ -157,6 +159,7 @@ async function start(engine: Engine, { options, catalog, rules, release }: Parts
     review: (period) =>
       createAccessReview({ engine, dataDir, anchorFile, catalog, period, now: clock.now() }),
     checkpoint: () => heartbeat.beat(),
+    isAfterCrash: line.isAfterCrash,
     troubles: line.troubles,
     close: () => end(() => heartbeat.orderlyEnd()),
     abandon: () => end(() => ledger.abandon()),

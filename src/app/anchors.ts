@@ -6,8 +6,8 @@ import { parseCosignatureKey } from '../ledger/cosignature.ts';
 
 /** Something about those who remember that people must hear of. */
 export interface AnchorTrouble {
-  /** `fork`: it remembers another history. `anchor`: it is away or refuses. */
-  readonly kind: 'fork' | 'anchor';
+  /** `fork`: it remembers another history. `anchor`: it is away or refuses. `unsigned`: nothing can be signed or anchored at all. */
+  readonly kind: 'fork' | 'anchor' | 'unsigned';
   readonly anchor: string;
   readonly sentence: string;
 }

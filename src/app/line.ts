@@ -23,6 +23,8 @@ export interface Line {
   readonly book: StreamBook;
   readonly sink: Sink;
   readonly onTrouble: SinkParts['onTrouble'];
+  /** The run before this one did not end in order; what it left half done is mended. */
+  readonly isAfterCrash: boolean;
   /** What is wrong with streams, where nobody is told live. */
   readonly troubles: readonly StreamTrouble[];
 }
@@ -64,6 +66,7 @@ export async function openLine(engine: Engine, options: LineOptions): Promise<Li
     },
     extend: (key, leaves) => ledger.extend(key, leaves),
   };
+  const isAfterCrash = ledger.isInterrupted;
   await ledger.start();
   await repair(stages);
   const troubles: StreamTrouble[] = [];
@@ -73,7 +76,7 @@ export async function openLine(engine: Engine, options: LineOptions): Promise<Li
     await live.onTrouble({ kind: 'broken', key, sentence });
   }
   const sink = await createSink({ stages, book, ledger, ...live });
-  return { ledger, book, sink, onTrouble: live.onTrouble, troubles };
+  return { ledger, book, sink, onTrouble: live.onTrouble, isAfterCrash, troubles };
 }
 
 function unknownStream(stream: string): never {

@@ -100,6 +100,7 @@ const troubleTitles = {
   fork: 'A witness remembers another history of this log',
   anchor: 'A witness does not cosign',
   away: 'Nothing new is read',
+  unsigned: 'What is stored cannot be signed or anchored',
 } as const;
 
 const witnessAdvice =
@@ -119,11 +120,15 @@ const troubleLevels = {
   // Nothing is wrong with the log, but what happens to it now is remembered by one less.
   anchor: 'high',
   away: 'high',
+  // What is stored from now on could be changed unseen.
+  unsigned: 'critical',
 } as const;
 
 const troubleAdvice: Readonly<Partial<Record<Trouble['kind'], string>>> = {
   anchor: witnessAdvice,
   away: awayAdvice,
+  unsigned:
+    'Make room or put the rights back as the message says; the next heartbeat signs what was stored meanwhile.',
 };
 
 /** What it is about, in three widths: the group of its alerts, a name for people, and the one occasion. */

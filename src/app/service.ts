@@ -21,6 +21,7 @@ import { createLiveAlerting, type LiveAlerting } from './liveAlerting.ts';
 import { createLiveDetection, type LiveDetection } from './liveDetection.ts';
 import type { StreamTrouble } from './sink.ts';
 import { readingOf } from './streamReading.ts';
+import { watchLedger } from './watchLedger.ts';
 
 export interface ServiceOptions {
   readonly config: Config;
@@ -60,6 +61,7 @@ export async function runService(options: ServiceOptions): Promise<void> {
     await live.start();
     closers.push(startRounds(live, detection, options, draining.signal));
     await openIntakes(app, options, { intakes, closers, draining: draining.signal });
+    if (app.isAfterCrash) events.runInterrupted(telemetry);
     events.serviceStarted(telemetry, config);
     await Promise.race([aborted(stop), Promise.all([aborted(stop), ...intakes.map((i) => i.ended)])]);
     await drain();
@@ -93,8 +95,7 @@ async function openLive(
     clock,
     openStore,
     notify: { ...config.notify },
-    onTrouble: (error) => events.storeTrouble(telemetry, error),
-    onHeartbeat: () => events.heartbeatWritten(telemetry),
+    ...watchLedger(telemetry, trouble),
     observe: {
       delivered: (channel) => events.messageDelivered(telemetry, channel),
       rejected: (channel, key, reason) => events.messageRejected(telemetry, channel, key, reason),

@@ -244,6 +244,11 @@ export class Ledger {
     return [...this.#trees.values()].map((t) => t.key);
   }
 
+  /** The run before this one did not end in order; to be asked before `start`. */
+  get isInterrupted(): boolean {
+    return this.#meta.last !== undefined && this.#meta.last.kind !== 'stop';
+  }
+
   /** Trees whose leaves contradict a signed checkpoint: tell people, and `keywitness verify` says where. */
   broken(): readonly StreamKey[] {
     return [...this.#trees.values()].filter((t) => t.isBroken).map((t) => t.key);

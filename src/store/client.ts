@@ -306,6 +306,11 @@ async function guarded<T>(where: string, run: () => Promise<T>): Promise<T> {
     return await run();
   } catch (error) {
     const fault = networkFault(error);
+    if (fault === 'ENOSPC') {
+      throw new KeywitnessError('KW_STORE', `${spoolFolder} is full (${fault}).${makeRoom}`, {
+        cause: error,
+      });
+    }
     if (fault !== undefined) {
       throw new KeywitnessError('KW_STORE', `${where} cannot be reached (${fault}).`, { cause: error });
     }
@@ -315,6 +320,8 @@ async function guarded<T>(where: string, run: () => Promise<T>): Promise<T> {
   }
 }
 
+const makeRoom = ' Make room on its disk: what was not taken is delivered again.';
+
 function storeError(
   where: string,
   type: string,
@@ -323,7 +330,9 @@ function storeError(
   cause: unknown,
 ): KeywitnessError {
   const text = message.split('\n')[0]?.slice(0, 400) ?? '';
-  return new KeywitnessError('KW_STORE', `${where} answered ${type} (${code}): ${text}`, { cause });
+  const isFull = type === 'NOT_ENOUGH_SPACE' || message.includes('No space left on device');
+  const advice = isFull ? makeRoom : '';
+  return new KeywitnessError('KW_STORE', `${where} answered ${type} (${code}): ${text}${advice}`, { cause });
 }
 
 function whereClause(condition: string | undefined): string {

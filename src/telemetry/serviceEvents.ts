@@ -9,6 +9,14 @@ export function serviceStarted(
   t.log.info({ event: 'service_started', data, listen: `${listen.host}:${listen.port}` }, 'keywitness runs');
 }
 
+/** The run before was killed, or could not write its end. The `start` leaf of the meta-log says so too. */
+export function runInterrupted(t: Telemetry): void {
+  t.log.warn(
+    { event: 'run_interrupted' },
+    'the run before did not end in order; what it left half done is mended, nothing is lost or doubled',
+  );
+}
+
 export function serviceDraining(t: Telemetry): void {
   t.log.info({ event: 'service_draining' }, 'taking no more; storing what was read');
 }
@@ -17,28 +25,34 @@ export function serviceStopped(t: Telemetry): void {
   t.log.info({ event: 'service_stopped' }, 'everything read is stored, signed and anchored');
 }
 
-/** What grew is pinned, signed and in the anchor file. */
-export function heartbeatWritten(t: Telemetry): void {
+/** What grew is pinned, signed and in the anchor file. `downMs`: how long none was; undefined = the last one was too. */
+export function heartbeatWritten(t: Telemetry, downMs: number | undefined): void {
   t.faults.delete('ledger');
+  if (downMs === undefined) return;
+  t.log.info({ event: 'ledger_recovered', downMs }, 'what was stored meanwhile is signed and anchored');
 }
 
-/** A heartbeat could not be written. Nothing is lost: records wait where they are, and the silence shows. */
-export function storeTrouble(t: Telemetry, error: unknown): void {
-  t.faults.set('ledger', 'the last heartbeat could not be written');
+/** Once an outage. Nothing is lost: what is stored is signed with the next heartbeat that can be, and the silence shows. */
+export function heartbeatFailed(t: Telemetry, error: unknown, isFirst: boolean): void {
+  t.faults.set('ledger', `no heartbeat can be signed: ${errorText(error)}`);
+  if (!isFirst) return;
   t.log.error(
-    { event: 'store_trouble', reason: errorText(error) },
-    'the ledger could not be written; trying again at the next heartbeat',
+    { event: 'heartbeat_failed', reason: errorText(error) },
+    'nothing can be signed or anchored now; trying again every 10 s',
   );
 }
 
 /** `late`: events behind the watermark since the start, which correlations and baselines did not see in order. */
 export function roundDone(t: Telemetry, late: number): void {
   t.metrics.lateEvents.set(late);
-  t.faults.delete('detection');
+  if (t.faults.delete('detection')) t.log.info({ event: 'detection_recovered' }, 'detection goes on');
 }
 
+/** Once an outage: rounds are a second apart. */
 export function roundFailed(t: Telemetry, error: unknown): void {
+  const isFirst = !t.faults.has('detection');
   t.faults.set('detection', 'the last round of detection or delivery failed');
+  if (!isFirst) return;
   t.log.error(
     { event: 'detection_round_failed', reason: errorText(error) },
     'a round of detection or delivery failed; what it left undone is done by the next',

@@ -41,8 +41,10 @@ export async function crashAtEveryStage(
       crashes++;
       if (maySayNothing(plan)) silent++;
       if (i < order.length - 1 && random() * inARow >= 1) continue;
-      await finish(world);
+      const log = await finish(world);
       broken.push(...(await brokenPromises(world, { crashes, silent })));
+      const isSaid = log.includes('"event":"run_interrupted"');
+      if (!isSaid && !maySayNothing(plan)) broken.push('the log does not say that the run before was killed');
     }
   } finally {
     await world.close();
@@ -57,13 +59,14 @@ function placeOf({ stage, table, nth, delayMs, tornBytes }: CrashPlan): string {
   return stage === 'before anchor' ? `time ${nth}, ${tornBytes} bytes written` : `time ${nth}`;
 }
 
-/** Started again and left alone: it takes in everything, tells everybody, and ends in order. */
-async function finish(world: World): Promise<void> {
+/** Started again and left alone: it takes in everything, tells everybody, and ends in order. Returns its log. */
+async function finish(world: World): Promise<string> {
   const run = await world.start();
   await until('everything is stored', () => world.stored(run), 60_000);
   // Rounds and messages follow within a second of the last record.
   await sleep(1_500);
   await stopRun(run);
+  return run.log();
 }
 
 /** `kill -9` at each stage of the way, several times in a row, on the running service. */

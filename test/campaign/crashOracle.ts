@@ -30,10 +30,10 @@ export async function brokenPromises(world: World, kills: CrashCount): Promise<r
 /** `verify` says intact, and each root is the one a stranger computes from the topic. */
 async function logBroken(
   engine: Engine,
-  { data, topic }: World,
+  { data, anchor, topic }: World,
   replayed: Awaited<ReturnType<typeof replayedRoots>>,
 ): Promise<string[]> {
-  const report = await verifyStore({ engine, dataDir: data, anchorFile: `${data}.anchor`, now: Date.now() });
+  const report = await verifyStore({ engine, dataDir: data, anchorFile: anchor, now: Date.now() });
   const broken = report.findings.map((f) => `verify: ${f.class} ${f.tree}/${f.offset}: ${f.detail}`);
   if (report.exit !== 0) broken.push(`verify exits ${report.exit}`);
   if (report.trees.length !== replayed.size)

@@ -33,6 +33,7 @@ export interface World {
   readonly addresses: readonly string[];
   readonly topic: string;
   readonly data: string;
+  readonly anchor: string;
   readonly slack: Awaited<ReturnType<typeof startSlackServer>>;
   /** Records that were produced. */
   total(): number;
@@ -44,9 +45,15 @@ export interface World {
   close(): Promise<void>;
 }
 
-export async function openWorld(addresses: readonly string[]): Promise<World> {
+export interface Places {
+  readonly data: string;
+  readonly anchor: string;
+}
+
+/** `places`: where the data directory and the anchor lie; default: side by side. */
+export async function openWorld(addresses: readonly string[], places?: Places): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'keywitness-crash-'));
-  const data = join(folder, 'data');
+  const { data, anchor } = places ?? { data: join(folder, 'data'), anchor: join(folder, 'data.anchor') };
   const slack = await startSlackServer();
   const topic = await freshTopic(addresses, partitions);
   const running = new Set<ChildProcess>();
@@ -57,6 +64,7 @@ export async function openWorld(addresses: readonly string[]): Promise<World> {
     addresses,
     topic,
     data,
+    anchor,
     slack,
     total,
     async load() {
@@ -73,6 +81,7 @@ export async function openWorld(addresses: readonly string[]): Promise<World> {
       writeFileSync(
         file,
         `data: ${data}
+anchor: ${anchor}
 listen: 127.0.0.1:${port}
 cluster: main
 kafka:

@@ -1,0 +1,61 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { packageRoot } from '../../src/core/packageRoot.ts';
+
+/** What an operator sees of the service. */
+export interface Seen {
+  readonly health: string;
+  readonly ready: number;
+}
+
+export interface FullDiskScene {
+  readonly before: Seen;
+  /** While the data directory's disk is full. */
+  readonly full: Seen;
+  /** While the anchor's disk is full and the other is not. */
+  readonly unanchored: Seen;
+  /** What did not hold when everything was over (crashOracle.ts). */
+  readonly broken: readonly string[];
+  /** Messages to people that something cannot be signed. */
+  readonly told: readonly string[];
+  /** Errors, warnings and recoveries. */
+  readonly log: readonly { readonly event: string; readonly reason?: string }[];
+}
+
+/** A mount namespace of its own, in which anybody may mount memory disks. */
+const namespaces = [['--user', '--map-root-user', '--mount'], ['--mount']];
+
+/** How small disks of our own can be had here; undefined where the system allows none. */
+export function ownDisks(): readonly string[] | undefined {
+  return namespaces.find((flags) => {
+    const words = [...flags, 'mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', tmpdir()];
+    return spawnSync('unshare', words).status === 0;
+  });
+}
+
+/** Plays fullDiskScene.ts to its end. */
+export async function playFullDisk(
+  flags: readonly string[],
+  addresses: readonly string[],
+): Promise<FullDiskScene> {
+  const folder = mkdtempSync(join(tmpdir(), 'keywitness-disk-'));
+  const scene = join(packageRoot, 'test/campaign/fullDiskScene.ts');
+  const words = [...flags, process.execPath, '--import', 'tsx', scene, folder, addresses.join(',')];
+  const child = spawn('unshare', words, {
+    env: { ...process.env, UV_THREADPOOL_SIZE: '16' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (chunk) => {
+    out += String(chunk);
+  });
+  child.stderr.on('data', (chunk) => {
+    err += String(chunk);
+  });
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  rmSync(folder, { recursive: true, force: true });
+  if (code !== 0) throw new Error(err);
+  return JSON.parse(out) as FullDiskScene;
+}
