@@ -1,7 +1,7 @@
 import type { WitnessConfig } from '../config/config.ts';
 import { KeywitnessError } from '../core/errors.ts';
 import type { Anchor } from '../ledger/anchors/anchor.ts';
-import { witnessAnchor } from '../ledger/anchors/witness.ts';
+import { type WitnessAnchorOptions, witnessAnchor } from '../ledger/anchors/witness.ts';
 import { parseCosignatureKey } from '../ledger/cosignature.ts';
 
 /** Something about those who remember that people must hear of. */
@@ -25,16 +25,17 @@ const failuresBeforeTrouble = 3;
 
 /** The witnesses of the configuration. @throws KW_CONFIG when a key's id is not its own */
 export function openAnchors(witnesses: readonly WitnessConfig[], observer: AnchorObserver): Anchor[] {
-  return witnesses.map(({ url, key }) => {
-    const verifier = parseCosignatureKey(key);
-    if (verifier === undefined) {
-      throw new KeywitnessError(
-        'KW_CONFIG',
-        `anchors.witness: ${key} is no vkey of a witness (its id is not that of its name and key). Copy the line again.`,
-      );
-    }
-    return watched(witnessAnchor({ url, key: verifier }), observer);
-  });
+  return witnesses.map((witness) => watched(witnessAnchor(witnessOptions(witness)), observer));
+}
+
+/** Where a witness of the configuration is, and its key. @throws KW_CONFIG when the key's id is not its own */
+export function witnessOptions({ url, key }: WitnessConfig): WitnessAnchorOptions {
+  const verifier = parseCosignatureKey(key);
+  if (verifier !== undefined) return { url, key: verifier };
+  throw new KeywitnessError(
+    'KW_CONFIG',
+    `anchors.witness: ${key} is no vkey of a witness (its id is not that of its name and key). Copy the line again.`,
+  );
 }
 
 /** The same anchor, whose failures are counted and told. */

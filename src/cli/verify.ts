@@ -9,12 +9,12 @@ import { verifyStore } from '../ledger/audit/verify.ts';
 import { offlineExits } from '../ledger/offline/finding.ts';
 import { type OfflineTrust, readKeys } from '../ledger/offline/trust.ts';
 import { verifyOffline } from '../ledger/offline.ts';
-import { readPolicy } from '../ledger/policy.ts';
 import { anchorFile } from './appOptions.ts';
 import { dataOption } from './dataOption.ts';
 import { printable, printRows, processTerminal, type Terminal } from './output.ts';
 import { progressBar } from './progress.ts';
 import { printReplay, type ReplayReport, replayFrom, withReplay } from './verify/replay.ts';
+import { policyOf, withWitnesses, witnessTrust } from './verify/witnesses.ts';
 import { withStore } from './withStore.ts';
 
 interface VerifyFlags {
@@ -37,7 +37,7 @@ export function verifyCommand(): Command {
     .option('--since <note>', 'also hold the log against this kept checkpoint')
     .option('--offline <path...>', 'no store: check bundles, proof folders and .tlog-proof files')
     .option('--keys <file>', 'with --offline: trust these keys instead of those inside')
-    .option('--policy <file>', 'with --offline: ask for the logs and the quorum of this C2SP tlog-policy')
+    .option('--policy <file>', 'ask for the logs and the quorum of this C2SP tlog-policy')
     .option('--replay', 'also read the topics of --config again, and compare the roots that follow')
     .option('--json', 'NDJSON also on a terminal')
     .addOption(dataOption())
@@ -86,18 +86,17 @@ function offlineTrust({ keys: keyFile, policy: policyFile }: VerifyFlags): Offli
     throw new KeywitnessError('KW_USAGE', `${keyFile} holds a line that is no verifier key.`);
   }
   if (policyFile === undefined) return { keys };
-  return { keys, policy: readPolicy(Buffer.from(readInput(policyFile, 'latin1'), 'latin1'), policyFile) };
+  return { keys, policy: policyOf(policyFile) };
 }
 
 async function runVerify(flags: VerifyFlags, terminal: Terminal): Promise<number> {
-  for (const flag of ['keys', 'policy'] as const) {
-    if (flags[flag] !== undefined) throw new KeywitnessError('KW_USAGE', `--${flag} goes with --offline.`);
-  }
+  if (flags.keys !== undefined) throw new KeywitnessError('KW_USAGE', '--keys goes with --offline.');
+  const trust = witnessTrust(flags);
   const since = flags.since === undefined ? undefined : readInput(flags.since);
   const from = flags.replay ? replayFrom(flags.config) : undefined;
   const bar = progressBar('verify');
   const { report, replayed } = await withStore(flags.data, async (engine) => {
-    const verified = await verifyStore({
+    const alone = await verifyStore({
       engine,
       dataDir: resolve(flags.data),
       anchorFile: anchorFile(flags.data),
@@ -106,6 +105,7 @@ async function runVerify(flags: VerifyFlags, terminal: Terminal): Promise<number
       ...(since === undefined ? {} : { since }),
     });
     bar.end();
+    const verified = trust ? await withWitnesses(alone, engine, trust, Date.now()) : alone;
     return from === undefined
       ? { report: verified, replayed: undefined }
       : withReplay(verified, engine, from);
@@ -116,9 +116,9 @@ async function runVerify(flags: VerifyFlags, terminal: Terminal): Promise<number
   return report.exit;
 }
 
-function readInput(path: string, encoding: 'utf8' | 'latin1' = 'utf8'): string {
+function readInput(path: string): string {
   try {
-    return readFileSync(path, encoding);
+    return readFileSync(path, 'utf8');
   } catch (cause) {
     throw new KeywitnessError('KW_USAGE', `${path} cannot be read.`, { cause });
   }
@@ -172,9 +172,13 @@ function placeOf(f: Finding): string {
 /** For how long a cut tail could go unseen, in numbers. */
 function exposureText({ exposure }: VerifyReport): string {
   const when = (ms: number) => (ms === 0 ? 'never' : new Date(ms).toISOString());
+  const witnessed =
+    exposure.newestWitnessed === undefined
+      ? ''
+      : `What a witness had seen (${when(exposure.newestWitnessed)}) cannot be changed unseen by anyone who does not hold the witness. `;
   return (
     `Exposure: whatever stands at or before the newest anchored checkpoint (${when(exposure.newestAnchored)}) cannot be ` +
-    `changed unseen by anyone who does not hold the anchor too. ${exposure.unsignedRecords} records came after the newest ` +
+    `changed unseen by anyone who does not hold the anchor too. ${witnessed}${exposure.unsignedRecords} records came after the newest ` +
     `checkpoint. While running, the longest time without a signed heartbeat was ${exposure.longestSilenceMs / 1000} s.`
   );
 }

@@ -263,6 +263,25 @@ export async function* checkpointPages(engine: Engine): AsyncGenerator<readonly 
   }
 }
 
+/** The cosigned checkpoints of a tree, by size, in pages. */
+export async function* cosignedPages(
+  engine: Engine,
+  origin: string,
+): AsyncGenerator<readonly SignedCheckpointRow[]> {
+  let after = -1;
+  for (;;) {
+    const rows = await engine.rows(
+      `${checkpointSelect} WHERE origin = {origin:String} AND toInt64(size) > {after:Int64} AND ${cosignatures} > 0 ` +
+        'ORDER BY size LIMIT {limit:UInt32} WITH TIES',
+      { origin, after, limit: metaPerPage },
+    );
+    const page = rows.map(checkpointRow);
+    if (page.length > 0) yield page;
+    if (page.length < metaPerPage) return;
+    after = page.at(-1)?.size ?? after;
+  }
+}
+
 const metaSelect =
   'SELECT toUInt64(`index`) AS i, kind, base64Encode(text) AS t, toUnixTimestamp64Milli(made_at) AS ms FROM kw.meta';
 

@@ -4,9 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runService } from '../../src/app/service.ts';
+import { withWitnesses, witnessTrust } from '../../src/cli/verify/witnesses.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { newestCheckpoint, proveEvent } from '../../src/ledger/audit/prove.ts';
+import { verifyStore } from '../../src/ledger/audit/verify.ts';
+import type { WitnessTrust } from '../../src/ledger/audit/witnessed.ts';
 import { type LogIdentity, readIdentity } from '../../src/ledger/keys.ts';
 import { verifyOffline } from '../../src/ledger/offline.ts';
 import { readPolicy } from '../../src/ledger/policy.ts';
@@ -120,6 +123,9 @@ describe('a log with a witness', { timeout: 120_000 }, () => {
     });
     expect(first.lines().map((l) => l.event)).toContain('anchor_recovered');
     await expectCosignedEnd();
+    const [intact, exposure] = await verified();
+    expect(intact).toEqual([0, undefined]);
+    expect(Date.now() - (exposure.newestWitnessed ?? 0)).toBeLessThan(10_000);
 
     const kept = join(folder, 'kept');
     copyTo(folder, kept);
@@ -127,6 +133,9 @@ describe('a log with a witness', { timeout: 120_000 }, () => {
     await expectCosignedEnd();
 
     copyTo(kept, folder);
+    // Everything local agrees with itself; only the witness knows.
+    expect((await verified(false))[0]).toEqual([0, undefined]);
+    expect((await verified())[0]).toEqual([2, 'rolled-back']);
     const last = await serve(async ({ listen }) => {
       await until('the fork shows', async () =>
         (await text(`${listen}/healthz`)).includes('KW_WITNESS_FORK'),
@@ -142,8 +151,36 @@ describe('a log with a witness', { timeout: 120_000 }, () => {
     const note = await newestCheckpoint(engine, readIdentity(data) as LogIdentity);
     await engine.close();
     expect(note?.match(/^— /gmu)).toHaveLength(1);
+    // As long as the true one, and another.
+    expect((await verified())[0]).toEqual([1, 'rewritten']);
+    // A line in the witness's name that it never gave.
+    const made = Buffer.concat([keyIdOf(witness.vkey), Buffer.alloc(72)]).toString('base64');
+    await change(
+      `INSERT INTO kw.checkpoints SELECT * REPLACE (concat(note, '— witness.example/w1 ${made}\\n') AS note) ` +
+        "FROM kw.checkpoints WHERE origin LIKE '%/meta'",
+    );
+    expect((await verified())[0]).toEqual([1, 'forged']);
   });
 });
+
+const keyIdOf = (vkey: string) => Buffer.from(vkey.split('+')[1] ?? '', 'hex');
+
+async function change(statement: string): Promise<void> {
+  const engine = await openEmbedded(join(data, 'store'));
+  await engine.command(statement);
+  await engine.close();
+}
+
+/** What `verify` says: exit and first class, with the witness of the configuration or without. */
+async function verified(isAsked = true) {
+  const engine = await openEmbedded(join(data, 'store'));
+  const anchorFile = join(folder, 'data.anchor');
+  const alone = await verifyStore({ engine, dataDir: data, anchorFile, now: Date.now() });
+  const trust = witnessTrust({ config: join(folder, 'keywitness.yaml') }) as WitnessTrust;
+  const report = isAsked ? await withWitnesses(alone, engine, trust, Date.now()) : alone;
+  await engine.close();
+  return [[report.exit, report.findings[0]?.class], report.exposure] as const;
+}
 
 /** What people got: no receiver is configured, so messages are files. */
 function outbox(): string {

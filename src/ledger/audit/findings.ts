@@ -21,6 +21,7 @@ const findingVerdicts = {
   'settings-unknown': 'unknown',
   'no-anchor': 'unknown',
   'no-ledger': 'unknown',
+  'no-quorum': 'unknown',
   'replay-differs': 'tampered',
   'replay-lost': 'tampered',
   'replay-extra': 'tampered',
@@ -88,6 +89,8 @@ export interface VerifyReport {
 interface Exposure {
   readonly newestAnchored: number;
   readonly newestSigned: number;
+  /** When a witness last had the log in front of it; absent where no witness was looked for. */
+  readonly newestWitnessed?: number;
   /** Records after the newest checkpoint. */
   readonly unsignedRecords: number;
   /** The longest time between two heartbeats of one run. */

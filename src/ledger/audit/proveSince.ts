@@ -34,7 +34,8 @@ export async function proveSince(engine: Engine, identity: LogIdentity, note: st
   return addCheckpointText({ oldSize: kept.size, proof, note: newest.note });
 }
 
-function consistencyProof(
+/** @throws KW_LEDGER_BROKEN when the tiles of the tree are not whole */
+export function consistencyProof(
   engine: Engine,
   key: Parameters<typeof readTiles>[1],
   from: number,
