@@ -1,3 +1,5 @@
+import { KeywitnessError } from '../core/errors.ts';
+import { rangeRootsFromTiles, type TileReader } from './tiles.ts';
 import { type LeafRange, nodeHash, uint64 } from './tree.ts';
 
 /** PROOF(from, D[size]) of RFC 9162 section 2.1.4.1, as ranges in the order of the proof. */
@@ -17,6 +19,17 @@ function subproof(old: number, range: LeafRange, isWhole: boolean): LeafRange[] 
     { from: range.from + k, to: range.to },
   ];
   return old <= k ? [...subproof(old, left, isWhole), right] : [...subproof(old - k, right, false), left];
+}
+
+/** The proof itself, from tiles. @throws KW_LEDGER_BROKEN when these are not whole */
+export async function consistencyFromTiles(read: TileReader, from: number, size: number): Promise<Buffer[]> {
+  try {
+    return await rangeRootsFromTiles(read, consistencyRanges(from, size));
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    const what = `No proof leads from ${from} leaves to ${size}: ${cause.message}. Run \`keywitness verify\`.`;
+    throw new KeywitnessError('KW_LEDGER_BROKEN', what, { cause });
+  }
 }
 
 /**

@@ -4,7 +4,7 @@ import type { SignedCheckpoint } from './anchors/anchor.ts';
 import { AnchorFile, anchorLines } from './anchors/file.ts';
 import { createTelling, type Telling } from './anchors/telling.ts';
 import { type Checkpoint, checkpointText, metaOrigin } from './checkpoint.ts';
-import { consistencyRanges } from './consistency.ts';
+import { consistencyFromTiles } from './consistency.ts';
 import { keyInForce, keyLinesMissing, refuseUsedKey } from './keyChoice.ts';
 import type { KeyHistory } from './keyHistory.ts';
 import { rolloverLines, rootLines } from './keyLeaf.ts';
@@ -25,7 +25,7 @@ import {
   signedBefore,
 } from './rebuild.ts';
 import { bindingLines, isSameBinding, type TreeBinding } from './settings.ts';
-import { extendEdge, rangeRootsFromTiles, type TileAt, tileName } from './tiles.ts';
+import { extendEdge, type TileAt, tileName } from './tiles.ts';
 import { appendLeaf, copyFrontier, emptyFrontier, type Frontier, frontierRoot } from './tree.ts';
 
 /** How long a cut tail could go unseen: the heartbeat writes and signs, idle or not (docs/ledger.md). */
@@ -331,21 +331,13 @@ export class Ledger {
   /** Shows the head to the other anchors, and keeps what they sign beside our own signature. */
   #tell(meta: SignedCheckpoint, now: number): void {
     const { origin, size, root } = meta;
-    const consistency = (from: number) => this.#metaConsistency(from, size);
-    this.#telling.tell({ time: now, meta, consistency }, (lines) => {
+    const read = (at: readonly TileAt[]) => this.readTiles(metaTree, at);
+    const consistency = (from: number) => consistencyFromTiles(read, from, size);
+    const { vkey } = noteVerifier(origin, this.publicKey);
+    this.#telling.tell({ time: now, meta, vkey, consistency }, (lines) => {
       const row = { origin, size, root, note: meta.note + lines.join(''), made_at: now };
       return this.#serial(() => this.#options.store.saveCheckpoints([row]));
     });
-  }
-
-  async #metaConsistency(from: number, size: number): Promise<readonly Buffer[]> {
-    try {
-      return await rangeRootsFromTiles((at) => this.readTiles(metaTree, at), consistencyRanges(from, size));
-    } catch (cause) {
-      if (!(cause instanceof RangeError)) throw cause;
-      const what = `The tiles of the meta-log in the store are not whole (${cause.message}). Run \`keywitness verify\`.`;
-      throw new KeywitnessError('KW_LEDGER_BROKEN', what, { cause });
-    }
   }
 
   /** Tiles of a tree for proofs: those that are not full yet from memory, the others from the store. */

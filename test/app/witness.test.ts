@@ -118,7 +118,10 @@ describe('a log with a witness', { timeout: 120_000 }, () => {
         'keywitness_anchor_up{anchor="witness.example/w1"} 0',
       );
       const { logId, publicKey } = readIdentity(data) as LogIdentity;
-      writeFileSync(knownLogs, `${vkeyOf(`keywitness/${logId}/meta`, 1, publicKey)}\n`);
+      const vkey = vkeyOf(`keywitness/${logId}/meta`, 1, publicKey);
+      // What the operator must do stands there, ready to be pasted.
+      expect(await text(`${listen}/healthz`)).toContain(`: ${vkey}\n`);
+      writeFileSync(knownLogs, `${vkey}\n`);
       await post(http, records.slice(0, 1));
     });
     expect(first.lines().map((l) => l.event)).toContain('anchor_recovered');

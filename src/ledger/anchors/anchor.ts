@@ -11,6 +11,8 @@ export interface SignedHead {
   readonly time: number;
   /** The meta tree: it pins every other. */
   readonly meta: SignedCheckpoint;
+  /** Of the key that signed it: for an anchor that does not know the log yet. */
+  readonly vkey?: string;
   /** RFC 9162 section 2.1.4 consistency proof of the meta tree, from an older size to this one. */
   consistency(from: number): Promise<readonly Buffer[]>;
 }

@@ -104,7 +104,7 @@ function contradiction(
 
 async function ask(
   { url, key }: WitnessAnchorOptions,
-  { meta, consistency }: SignedHead,
+  { meta, vkey, consistency }: SignedHead,
   from: number,
   signal: AbortSignal,
 ): Promise<Answer> {
@@ -118,11 +118,14 @@ async function ask(
   if (status === 200) return { status, lines: cosignatures(meta.note, body, key) };
   if (status === 409) return { status, size: toldSize(key.name, body) };
   if (status === 422) return { status };
-  const advice =
-    status === 404
-      ? ' It does not know this log: give it the vkey of the meta-log (first line of the keys.txt of `keywitness prove`).'
-      : '';
-  throw refused(key.name, `answered ${status}: ${firstLine(body)}.${advice}`);
+  throw refused(key.name, `answered ${status}: ${firstLine(body)}.${adviceOn(status, vkey)}`);
+}
+
+/** Unknown log, or unknown key: as before a witness was told of the log, and after `keys rotate`. */
+function adviceOn(status: number, vkey: string | undefined): string {
+  if (status !== 403 && status !== 404) return '';
+  const line = vkey === undefined ? '' : `: ${vkey}`;
+  return ` It does not know this log or its key: add the log's vkey to the witness's --keys file${line}`;
 }
 
 async function post(

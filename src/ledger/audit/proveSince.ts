@@ -1,13 +1,12 @@
 import { KeywitnessError } from '../../core/errors.ts';
-import { metaTree } from '../../core/record.ts';
+import { metaTree, type StreamKey } from '../../core/record.ts';
 import type { Engine } from '../../store/client.ts';
 import { newestCheckpoint } from '../../store/ledgerStore.ts';
 import { readTiles } from '../../store/tileStore.ts';
 import { metaOrigin, parseCheckpoint, parseStreamOrigin } from '../checkpoint.ts';
-import { consistencyRanges, isConsistent } from '../consistency.ts';
+import { consistencyFromTiles, isConsistent } from '../consistency.ts';
 import type { LogIdentity } from '../keys.ts';
 import { splitNote } from '../note.ts';
-import { rangeRootsFromTiles } from '../tiles.ts';
 import { addCheckpointText } from '../witness/request.ts';
 
 /**
@@ -34,18 +33,14 @@ export async function proveSince(engine: Engine, identity: LogIdentity, note: st
   return addCheckpointText({ oldSize: kept.size, proof, note: newest.note });
 }
 
-/** @throws KW_LEDGER_BROKEN when the tiles of the tree are not whole */
+/** A consistency proof of a tree, from the store's tiles. @throws KW_LEDGER_BROKEN when these are not whole */
 export function consistencyProof(
   engine: Engine,
-  key: Parameters<typeof readTiles>[1],
+  key: StreamKey,
   from: number,
   size: number,
 ): Promise<Buffer[]> {
-  const read = (at: Parameters<typeof readTiles>[2]) => readTiles(engine, key, at);
-  return rangeRootsFromTiles(read, consistencyRanges(from, size)).catch((error: unknown) => {
-    if (error instanceof RangeError) throw notContinued(error.message);
-    throw error;
-  });
+  return consistencyFromTiles((at) => readTiles(engine, key, at), from, size);
 }
 
 function notContinued(why: string): KeywitnessError {
