@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { type App, keptCatalog, openApp } from '../app.ts';
 import { systemClock } from '../core/clock.ts';
 import { KeywitnessError } from '../core/errors.ts';
+import { openChosenAnchors } from './chosenAnchors.ts';
 import { openChosenStore } from './chosenStore.ts';
 import { dataOption } from './dataOption.ts';
 
@@ -51,6 +52,7 @@ export async function withApp<T>(options: DataOptions, run: (app: App) => Promis
   const app = await openApp({
     dataDir: resolve(options.data),
     anchorFile: anchorFile(options.data),
+    anchors: openChosenAnchors(),
     ...catalogFileOf(options),
     clock: systemClock,
     openStore: () => openChosenStore(options.data),

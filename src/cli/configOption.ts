@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/config.ts';
+import { chooseWitnesses } from './chosenAnchors.ts';
 import { chooseStore } from './chosenStore.ts';
 
 /**
  * `--config FILE` on every command: data directory, catalog and anchor come from it unless the command line or
- * the environment names them; the store is the server it names, if it names one.
+ * the environment names them; the store is the server it names, if it names one, and its witnesses are asked.
  */
 export function addConfigOption(command: Command): void {
   if (!command.options.some((o) => o.long === '--data')) return;
@@ -12,9 +13,11 @@ export function addConfigOption(command: Command): void {
   command.hook('preAction', (_, action) => {
     const file: unknown = action.getOptionValue('config');
     chooseStore(undefined);
+    chooseWitnesses([]);
     if (typeof file !== 'string') return;
     const config = loadConfig(file);
     chooseStore(config.store);
+    chooseWitnesses(config.witnesses);
     const setUnlessGiven = (name: string, value: string | undefined) => {
       const source = action.getOptionValueSource(name);
       const isGiven = source !== undefined && source !== 'default';

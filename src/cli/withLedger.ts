@@ -8,6 +8,7 @@ import { openLedgerStore } from '../store/ledgerStore.ts';
 import { lockDataDir } from '../store/lock.ts';
 import { migrate } from '../store/migrate.ts';
 import { anchorFile, requireStore } from './appOptions.ts';
+import { openChosenAnchors } from './chosenAnchors.ts';
 import { isStoreServer } from './chosenStore.ts';
 
 export interface OpenLedger {
@@ -47,6 +48,7 @@ async function runOn<T>(engine: Engine, dataDir: string, run: (open: OpenLedger)
     store: openLedgerStore(engine),
     keys: await openKeys(resolve(dataDir), process.env),
     anchorFile: anchorFile(dataDir),
+    anchors: openChosenAnchors(),
     clock: systemClock,
   });
   let quiet: (() => Promise<void>) | undefined;
