@@ -17,7 +17,7 @@ export type WitnessAnswer =
   | Contradiction;
 
 /** A checkpoint that its log signed and that is not proved to continue the one before. */
-export interface Contradiction {
+interface Contradiction {
   /** 409: one size, two roots. 422: the proof does not lead from the one to the other. */
   readonly status: 409 | 422;
   readonly size: number;
