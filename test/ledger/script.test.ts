@@ -1,0 +1,211 @@
+import { spawnSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { packageRoot } from '../../src/core/packageRoot.ts';
+import { verifyOffline } from '../../src/ledger/offline.ts';
+import {
+  filesOf,
+  leafHash,
+  metaHashes,
+  metaOriginOf,
+  noteOf,
+  originOf,
+  pinLine,
+  randomOf,
+  sha,
+  type ToyLog,
+  type ToyStream,
+  treeHash,
+  vkeyOf,
+  witnessName,
+  writeFiles,
+} from '../campaign/toyBundle.ts';
+import { makeLog, type ToyHistory } from '../campaign/toyLog.ts';
+
+const script = join(packageRoot, 'docs/verify.mjs');
+const folder = mkdtempSync(join(tmpdir(), 'kw-script-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Plain node, far from our packages. */
+function run(...args: string[]): { verdict: string; exit: number | null; words: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  const lines = stdout.split('\n').filter((line) => line !== '');
+  const [line] = lines.map((l) => JSON.parse(l) as { path: string; verdict: string });
+  if (line !== undefined) expect([lines.length, line.path]).toEqual([1, args[0]]);
+  return { verdict: line?.verdict ?? '', exit: status, words: stderr };
+}
+
+const everything: ToyHistory = {
+  hasRollover: true,
+  hasRoot: true,
+  hasRetention: false,
+  hasErasure: false,
+  hasHold: true,
+  hasGap: true,
+  endsAtRollover: false,
+  records: 300,
+};
+const log = makeLog(randomOf(3), everything, 'script');
+
+/** PATH of RFC 6962 section 2.1.1. */
+function pathOf(index: number, leaves: readonly Buffer[]): Buffer[] {
+  if (leaves.length === 1) return [];
+  let k = 1;
+  while (k * 2 < leaves.length) k *= 2;
+  return index < k
+    ? [...pathOf(index, leaves.slice(0, k)), treeHash(leaves.slice(k))]
+    : [...pathOf(index - k, leaves.slice(k)), treeHash(leaves.slice(0, k))];
+}
+
+function proofText(extra: string, index: number, hashes: readonly Buffer[], note: string): string {
+  const path = pathOf(index, hashes).map((h) => `${h.toString('base64')}\n`);
+  return `c2sp.org/tlog-proof@v1\nextra ${Buffer.from(extra, 'latin1').toString('base64')}\nindex ${index}\n${path.join('')}\n${note}`;
+}
+
+/** A proof folder as docs/ledger.md describes it. */
+function proofFolder(name: string, of: ToyLog = log): string {
+  const out = join(folder, name);
+  const [s] = of.streams as [ToyStream];
+  const index = s.leaves.findIndex((l, i) => i > 40 && (l.raw?.length ?? 0) > 0);
+  const leaf = s.leaves[index] as ToyStream['leaves'][number];
+  const pinned = of.meta.findLastIndex((text) => text.includes(`\n${pinLine(of, s)}\n`));
+  const { size, root, keys } = of.metaCheckpoint;
+  const meta = noteOf(metaOriginOf(of), size, root, keys, { key: of.witness, time: 1_767_225_600 });
+  const event = noteOf(originOf(of, s), s.checkpoint.size, s.checkpoint.root, [s.checkpoint.key]);
+  mkdirSync(out, { recursive: true });
+  writeFileSync(join(out, 'event.raw'), leaf.raw ?? '');
+  writeFileSync(join(out, 'keys.txt'), of.keys.map((k) => `${vkeyOf(metaOriginOf(of), k)}\n`).join(''));
+  writeFileSync(
+    join(out, 'event.tlog-proof'),
+    proofText(
+      leaf.text ?? '',
+      index,
+      s.leaves.map((l) => l.hash),
+      event,
+    ),
+  );
+  writeFileSync(join(out, 'meta.tlog-proof'), proofText(of.meta[pinned] ?? '', pinned, metaHashes(of), meta));
+  return out;
+}
+const policyFile = join(folder, 'policy');
+writeFileSync(
+  policyFile,
+  `# ours\nlog ${vkeyOf(metaOriginOf(log), log.keys[0] as ToyLog['witness'])}\nlog ${vkeyOf(metaOriginOf(log), log.keys.at(-1) as ToyLog['witness'])}\nwitness W ${vkeyOf(witnessName, log.witness, 4)}\nquorum W\n`,
+);
+const keysFile = join(folder, 'keys');
+writeFileSync(keysFile, `${vkeyOf(metaOriginOf(log), log.keys[0] as ToyLog['witness'])}\n`);
+
+describe('the stranger’s script', () => {
+  it('is one short file that needs nothing but node', () => {
+    const text = readFileSync(script, 'utf8');
+    expect(text.split('\n').length - 1).toBeLessThanOrEqual(400);
+    const imports = [...text.matchAll(/^import .* from '([^']+)'/gm)].map((m) => m[1]);
+    expect(imports).toEqual(['node:crypto', 'node:fs', 'node:path']);
+    expect(text).not.toMatch(/\b(require|import)\(/);
+  });
+
+  it('finds a proof folder and a bundle intact, with pinned keys and a policy too', () => {
+    const bundle = join(folder, 'bundle');
+    writeFiles(bundle, filesOf(log));
+    const proof = proofFolder('proof');
+    for (const path of [bundle, proof]) {
+      expect(run(path), path).toMatchObject({ verdict: 'intact', exit: 0 });
+      expect(run(path, '--policy', policyFile), path).toMatchObject({ verdict: 'intact', exit: 0 });
+      expect(verifyOffline(path).verdict).toBe('intact');
+    }
+    expect(run(bundle, '--keys', keysFile).verdict).toBe('intact');
+    expect(run(join(proof, 'event.tlog-proof')).verdict).toBe('intact');
+  });
+
+  it('says expired, exit 4, after lawful retention and erasure', () => {
+    const expired = makeLog(randomOf(4), { ...everything, hasRetention: true, hasErasure: true }, 'gone');
+    writeFiles(join(folder, 'expired'), filesOf(expired));
+    expect(run(join(folder, 'expired'))).toMatchObject({ verdict: 'expired', exit: 4 });
+  });
+
+  it('says tampered, exit 1, whatever is changed in a proof folder', () => {
+    for (const name of ['event.raw', 'event.tlog-proof', 'meta.tlog-proof']) {
+      const out = proofFolder(`changed-${name}`);
+      const bytes = readFileSync(join(out, name));
+      // Within the record, or within the base64 of the leaf.
+      bytes[name === 'event.raw' ? 3 : 60] = (bytes[name === 'event.raw' ? 3 : 60] ?? 0) ^ 1;
+      writeFileSync(join(out, name), bytes);
+      expect(run(out), name).toMatchObject({ exit: 1, verdict: 'tampered' });
+    }
+    const forged = proofFolder('forged');
+    const other = noteOf(metaOriginOf(log), log.metaCheckpoint.size, sha('x'), log.metaCheckpoint.keys);
+    const at = log.meta.length - 1;
+    writeFileSync(join(forged, 'meta.tlog-proof'), proofText(log.meta[at] ?? '', at, metaHashes(log), other));
+    expect(run(forged).verdict).toBe('tampered');
+  });
+
+  it('says truncated, exit 2, when a file or the end of a tree is missing', () => {
+    const out = proofFolder('cut');
+    rmSync(join(out, 'meta.tlog-proof'));
+    expect(run(out)).toMatchObject({ exit: 2, verdict: 'truncated' });
+    const files = filesOf(log);
+    files.delete('trees/main.vault-audit.1.0/records.ndjson');
+    writeFiles(join(folder, 'no-records'), files);
+    expect(run(join(folder, 'no-records'))).toMatchObject({ exit: 2, verdict: 'truncated' });
+  });
+
+  it('says unknown, exit 3, when nobody it knows vouches', () => {
+    const out = proofFolder('unknown');
+    rmSync(join(out, 'keys.txt'));
+    expect(run(out)).toMatchObject({ exit: 3, verdict: 'unknown' });
+    const others = join(folder, 'others');
+    writeFileSync(others, 'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW\n');
+    expect(run(out, '--keys', others)).toMatchObject({ exit: 3, verdict: 'unknown' });
+    const alone = makeLog(randomOf(3), everything, 'script');
+    alone.metaCheckpoint.isWitnessed = false;
+    writeFiles(join(folder, 'alone'), filesOf(alone));
+    expect(run(join(folder, 'alone'), '--policy', policyFile)).toMatchObject({ exit: 3, verdict: 'unknown' });
+  });
+
+  it('takes a proof of any log, and no other log’s signature', () => {
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const key = {
+      privateKey,
+      publicKey: Buffer.from(privateKey.export({ format: 'jwk' }).x ?? '', 'base64url'),
+    };
+    const leaves = ['a', 'b', 'c', 'd', 'e'].map(leafHash);
+    const note = noteOf('example.com/log', 5, treeHash(leaves), [key]);
+    const file = join(folder, 'foreign.tlog-proof');
+    const keys = join(folder, 'foreign.keys');
+    writeFileSync(file, proofText('d', 3, leaves, note));
+    writeFileSync(keys, `${vkeyOf('example.com/log', key)}\n`);
+    expect(run(file, '--keys', keys)).toMatchObject({ exit: 0, verdict: 'intact' });
+    writeFileSync(file, proofText('d', 2, leaves, note));
+    expect(run(file, '--keys', keys)).toMatchObject({ exit: 1, verdict: 'tampered' });
+  });
+
+  it('names its usage with exit 64: no path, no such file, an option it does not know, a policy that is none', () => {
+    const bad = join(folder, 'bad-policy');
+    writeFileSync(bad, 'quorum W\n');
+    for (const args of [
+      [],
+      [join(folder, 'none')],
+      [folder, '--all', 'x'],
+      [folder, '--policy', bad],
+      [folder, '--keys', bad],
+    ]) {
+      expect(run(...args), args.join(' ')).toMatchObject({ exit: 64, verdict: '' });
+    }
+    expect(run(folder, '--policy', bad).words).toContain('bad-policy:1: ');
+  });
+
+  it('keeps no line of a record that is longer than 96 MiB', () => {
+    const files = filesOf(log);
+    const name = 'trees/main.vault-audit.0.0/records.ndjson';
+    writeFiles(join(folder, 'long'), files);
+    writeFileSync(join(folder, 'long', name), Buffer.alloc(97 * 1024 * 1024, 'A'));
+    expect(run(join(folder, 'long')).exit).toBe(1);
+    expect(verifyOffline(join(folder, 'long')).verdict).toBe('tampered');
+  });
+});
