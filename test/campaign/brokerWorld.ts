@@ -17,7 +17,7 @@ import type { VerifyReport } from '../../src/ledger/audit/findings.ts';
 import { verifyStore } from '../../src/ledger/audit/verify.ts';
 import { openEmbedded } from '../../src/store/client.ts';
 import { capture } from '../support/capture.ts';
-import { freshTopic, kafkaClient } from '../support/kafka.ts';
+import { freshTopic, kafkaClient, withAdmin } from '../support/kafka.ts';
 import { freePort } from '../support/kafkaProcess.ts';
 import { until } from '../support/wait.ts';
 
@@ -45,17 +45,30 @@ export class BrokerWorld {
   readonly topic: string;
   readonly addresses: readonly string[];
   readonly #trees = new Map<string, ExpectedTree>();
-  readonly #producer: Producer;
+  #producer: Producer;
   #epoch = 0;
   #line = 0;
   #running: Running | undefined;
+  #storedBefore = 0;
   #logged: Record<string, unknown>[] = [];
 
   private constructor(addresses: readonly string[], topic: string) {
     this.addresses = addresses;
     this.topic = topic;
-    // A retry after a lost answer must not put a record into the topic twice: the oracle counts them.
-    this.#producer = kafkaClient(addresses).producer({ idempotent: true, maxInFlightRequests: 1 });
+    this.#producer = newProducer(addresses);
+  }
+
+  /** After the topic became another one: what a producer knows of it is of the old. */
+  async reconnect(): Promise<void> {
+    await this.#producer.disconnect();
+    this.#producer = newProducer(this.addresses);
+    await this.#producer.connect();
+  }
+
+  /** The end of each partition that was produced to, in the present epoch. */
+  async ends(): Promise<bigint[]> {
+    const offsets = await withAdmin(this.addresses, (admin) => admin.fetchTopicOffsets(this.topic));
+    return offsets.toSorted((a, b) => a.partition - b.partition).map((o) => BigInt(o.high));
   }
 
   static async open(addresses: readonly string[], partitions = 2): Promise<BrokerWorld> {
@@ -163,18 +176,15 @@ kafka:
   }
 
   /** Records stored since the start of this run, by its own count. */
-  async storedNow(): Promise<number> {
+  async #storedNow(): Promise<number> {
     const metric = await this.#running?.log.telemetry.metrics.records.get();
     return (metric?.values ?? []).reduce((n, v) => n + v.value, 0);
   }
 
-  async assignments(): Promise<number> {
-    return this.logged('partitions_assigned').length;
-  }
-
-  /** Waits until this run stored `count` records. */
-  async stored(count: number, timeoutMs = 60_000): Promise<void> {
-    await until(`${count} records are stored`, async () => (await this.storedNow()) >= count, timeoutMs);
+  /** Waits until everything that is expected is stored. */
+  async caughtUp(timeoutMs = 90_000): Promise<void> {
+    const isDone = async () => this.#storedBefore + (await this.#storedNow()) >= this.expected;
+    await until(`${this.expected} records are stored`, isDone, timeoutMs);
   }
 
   async stop(): Promise<void> {
@@ -185,6 +195,7 @@ kafka:
     running.stop.abort();
     await running.ended;
     this.#logged.push(...running.log.lines());
+    this.#storedBefore += await this.#storedNow();
     this.#running = undefined;
   }
 
@@ -246,6 +257,11 @@ kafka:
     await this.#producer.disconnect();
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** A retry after a lost answer must not put a record into the topic twice: the oracle counts them. */
+function newProducer(addresses: readonly string[]): Producer {
+  return kafkaClient(addresses).producer({ idempotent: true, maxInFlightRequests: 1 });
 }
 
 function isNewerEpoch(a: string, b: string): boolean {

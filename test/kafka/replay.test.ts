@@ -19,7 +19,7 @@ describeKafka('verify --replay', () => {
     await world.produce(each, 0);
     await world.produce(each, 1);
     await world.start();
-    await world.stored(2 * each);
+    await world.caughtUp();
     await world.stop();
   });
   afterAll(() => world.close());

@@ -1,8 +1,17 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { kafkaHome } from './kafkaHome.ts';
+import { formatStorage, kafkaHome } from './kafkaHome.ts';
 import { brokerProperties, freePort, isAlive, launch, terminate, waitForPort } from './kafkaProcess.ts';
 
 /** What a test may add to before the broker starts. */
@@ -71,10 +80,51 @@ export class Broker {
     this.#pid = 0;
   }
 
+  /** Without a goodbye: what it had told nobody yet is on its disk or gone. */
+  async kill(): Promise<void> {
+    process.kill(this.#pid, 'SIGKILL');
+    while (isAlive(this.#pid)) await sleep(20);
+    this.#pid = 0;
+  }
+
+  /** Alive and deaf, as a machine that swaps. */
+  pause(): void {
+    process.kill(this.#pid, 'SIGSTOP');
+  }
+
+  resume(): void {
+    process.kill(this.#pid, 'SIGCONT');
+  }
+
   async remove(): Promise<void> {
     await this.stop();
     rmSync(this.dir, { recursive: true, force: true });
   }
+}
+
+/** Three brokers that elect a controller and replicate each topic three times; the index is the node's id - 1. */
+export async function startCluster(): Promise<Broker[]> {
+  const files: BrokerFiles[] = [];
+  const nodes: Broker[] = [];
+  for (const _ of [1, 2, 3]) nodes.push(await Broker.prepare(undefined, async (at) => void files.push(at)));
+  const voters = files.map((f, i) => `${i + 1}@127.0.0.1:${f.controllerPort}`).join();
+  for (const [i, { libs, data, properties }] of files.entries()) {
+    appendFileSync(
+      properties,
+      `node.id=${i + 1}
+controller.quorum.voters=${voters}
+default.replication.factor=3
+min.insync.replicas=2
+offsets.topic.replication.factor=3
+transaction.state.log.replication.factor=3
+transaction.state.log.min.isr=2
+`,
+    );
+    formatStorage(libs, data, properties);
+  }
+  // A node alone waits for the others.
+  await Promise.all(nodes.map((node) => node.start()));
+  return nodes;
 }
 
 /**

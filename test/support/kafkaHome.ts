@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { brokerProperties, freePort, launch, terminate, waitForPort } from './kafkaProcess.ts';
 
@@ -88,8 +88,7 @@ async function prepare(dir: string, home: KafkaHome): Promise<void> {
   const properties = join(work, 'server.properties');
   writeFileSync(properties, brokerProperties({ ...ports, data }));
   const classpath = join(home.libs, '*');
-  const format = ['kafka.tools.StorageTool', 'format', '-t', 'AAAAAAAAAAAAAAAAAAAAAQ', '-c', properties];
-  run('java', ['-cp', classpath, ...format], work);
+  formatStorage(home.libs, data, properties);
   rmSync(home.formatted, { recursive: true, force: true });
   run('cp', ['-r', data, home.formatted], work);
 
@@ -99,6 +98,18 @@ async function prepare(dir: string, home: KafkaHome): Promise<void> {
   await terminate(pid, 60_000);
   renameSync(join(work, 'kafka.jsa'), home.archive);
   rmSync(work, { recursive: true, force: true });
+}
+
+/** A log directory that is empty and belongs to these properties: one more start of Java. */
+export function formatStorage(
+  libs: string,
+  data: string,
+  properties: string,
+  more: readonly string[] = [],
+): void {
+  rmSync(data, { recursive: true, force: true });
+  const words = ['kafka.tools.StorageTool', 'format', '-t', 'AAAAAAAAAAAAAAAAAAAAAQ', '-c', properties];
+  run('java', ['-cp', join(libs, '*'), ...words, ...more], dirname(properties));
 }
 
 function run(program: string, args: readonly string[], cwd: string): void {

@@ -3,6 +3,7 @@ import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker, type BrokerFiles } from './broker.ts';
+import { formatStorage } from './kafkaHome.ts';
 import { freePort } from './kafkaProcess.ts';
 
 /** A broker that also listens with TLS alone, and with TLS and every login that Keywitness knows. */
@@ -29,7 +30,8 @@ export async function startSecureBroker(password: string): Promise<SecureBroker>
     const keystore = join(files.dir, 'server.p12');
     ca = makeCertificate(keystore);
     appendFileSync(files.properties, secureProperties(files, { tlsPort, saslPort, keystore, password }));
-    formatWithLogins(files, password);
+    // SCRAM's users stand in the metadata log: it is formatted with them.
+    formatStorage(files.libs, files.data, files.properties, scramUsers(password));
   });
   await broker.start();
   const at = (port: number) => `127.0.0.1:${port}`;
@@ -97,13 +99,9 @@ ${listener}.plain.sasl.jaas.config=${login}.plain.PlainLoginModule required user
 `;
 }
 
-/** SCRAM's users stand in the metadata log: it is formatted with them. */
-function formatWithLogins({ data, properties, libs }: BrokerFiles, password: string): void {
-  rmSync(data, { recursive: true, force: true });
-  const scram = ['SCRAM-SHA-512', 'SCRAM-SHA-256'].flatMap((mechanism) => [
+function scramUsers(password: string): string[] {
+  return ['SCRAM-SHA-512', 'SCRAM-SHA-256'].flatMap((mechanism) => [
     '--add-scram',
     `${mechanism}=[name=${user},password=${password}]`,
   ]);
-  const words = ['-cp', join(libs, '*'), 'kafka.tools.StorageTool', 'format', '-t', 'AAAAAAAAAAAAAAAAAAAAAQ'];
-  execFileSync('java', [...words, '-c', properties, ...scram], { stdio: 'ignore' });
 }
