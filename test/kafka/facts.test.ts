@@ -7,6 +7,7 @@ import { startKafka } from '../../src/intake/kafka.ts';
 import { capture } from '../support/capture.ts';
 import {
   brokers,
+  commitFor,
   createTopic,
   describeKafka,
   evictMembers,
@@ -99,9 +100,7 @@ describeKafka('records the broker deletes before they are read', () => {
     await first.intake.stop();
     await produce(addresses, topic, padded(100, 200));
     await deleteRecords(addresses, topic, '150');
-    await withAdmin(addresses, (admin) =>
-      admin.setOffsets({ groupId: `g-${topic}`, topic, partitions: [{ partition: 0, offset: '100000' }] }),
-    );
+    await commitFor(addresses, `g-${topic}`, { topic, partition: 0, offset: '100000' });
     const { sink } = start(addresses, topic, first.sink);
     await until('the rest is stored', () => sink.stored.length >= 150);
     expect(trimmed(sink)).toEqual([...numbers(0, 100), ...numbers(150, 200)]);

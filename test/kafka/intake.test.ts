@@ -5,6 +5,7 @@ import { startKafka } from '../../src/intake/kafka.ts';
 import { capture } from '../support/capture.ts';
 import {
   brokers,
+  commitFor,
   createTopic,
   describeKafka,
   freshTopic,
@@ -51,9 +52,7 @@ const numbers = (from: number, to: number) => Array.from({ length: to - from }, 
 const messages = (from: number, to: number) => numbers(from, to).map((value) => ({ value }));
 
 async function commit(addresses: string[], topic: string, offset: string): Promise<void> {
-  await withAdmin(addresses, (admin) =>
-    admin.setOffsets({ groupId: `g-${topic}`, topic, partitions: [{ partition: 0, offset }] }),
-  );
+  await commitFor(addresses, `g-${topic}`, { topic, partition: 0, offset });
 }
 
 async function committed(addresses: string[], topic: string): Promise<string | undefined> {

@@ -88,31 +88,60 @@ export async function createTopic(
 
 /** Takes every member out of a group, as an expired session would: each finds out at its next heartbeat. */
 export async function evictMembers(addresses: readonly string[], group: string): Promise<number> {
-  const client = kafkaClient(addresses);
   const { groups } = await withAdmin(addresses, (admin) => admin.describeGroups([group]));
   const members = groups.flatMap((g) => g.members.map((m) => m.memberId));
-  const cluster = clusterOf(client);
-  await cluster.connect();
-  try {
-    await cluster.refreshMetadata();
-    const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+  await withCoordinator(addresses, group, async (coordinator) => {
     for (const memberId of members) await coordinator.leaveGroup({ groupId: group, memberId });
-  } finally {
-    await cluster.disconnect();
-  }
+  });
   return members.length;
+}
+
+/** Commits an offset of a group that has no members. (`admin.setOffsets` joins it first, which takes 5 s.) */
+export async function commitFor(
+  addresses: readonly string[],
+  group: string,
+  at: { topic: string; partition: number; offset: string },
+): Promise<void> {
+  const { topic, partition, offset } = at;
+  const topics = [{ topic, partitions: [{ partition, offset }] }];
+  await withCoordinator(addresses, group, (coordinator) =>
+    coordinator.offsetCommit({ groupId: group, groupGenerationId: -1, memberId: '', topics }),
+  );
+}
+
+interface Coordinator {
+  leaveGroup(who: { groupId: string; memberId: string }): Promise<unknown>;
+  offsetCommit(what: {
+    groupId: string;
+    groupGenerationId: number;
+    memberId: string;
+    topics: readonly object[];
+  }): Promise<unknown>;
 }
 
 interface Cluster {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   refreshMetadata(): Promise<void>;
-  findGroupCoordinator(of: { groupId: string }): Promise<{
-    leaveGroup(who: { groupId: string; memberId: string }): Promise<unknown>;
-  }>;
+  findGroupCoordinator(of: { groupId: string }): Promise<Coordinator>;
 }
 
-/** kafkajs offers no request that takes another member out; its inside does. */
+async function withCoordinator(
+  addresses: readonly string[],
+  groupId: string,
+  ask: (coordinator: Coordinator) => Promise<unknown>,
+): Promise<void> {
+  const cluster = clusterOf(kafkaClient(addresses));
+  await cluster.connect();
+  try {
+    await cluster.refreshMetadata();
+    await ask(await cluster.findGroupCoordinator({ groupId }));
+  } finally {
+    await cluster.disconnect();
+  }
+}
+
+/** What kafkajs asks a coordinator for its own members, its inside asks for anybody. */
 function clusterOf(client: Kafka): Cluster {
   const symbols = Object.getOwnPropertySymbols(client);
   const create = symbols.find((s) => s.description === 'private:Kafka:createCluster');
