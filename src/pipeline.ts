@@ -1,10 +1,10 @@
 import type { AuditEvent, Enrichment, StoredEvent } from './core/event.ts';
 import type { Outcome } from './core/outcome.ts';
 import { type KwRecord, type StreamKey, streamKeyText } from './core/record.ts';
-import { recordPages } from './store/auditRows.ts';
 import type { Engine } from './store/client.ts';
 import { treesAboveMark } from './store/positions.ts';
 import { readBackRecords } from './store/readBack.ts';
+import { erasedSeal, recordPages } from './store/recordPages.ts';
 import type { HitRow, RecordRow, SessionRow, SetAsideRow } from './store/tables.ts';
 import {
   eventBlock,
@@ -89,7 +89,9 @@ export async function repair(
     let from = derivedTo(key);
     if (mark > from) from = mark;
     for await (const page of recordPages(stages.engine, key, from)) {
-      const rows = page.map((r) => ({ ...r, writer: stages.writer }));
+      // An erased record has nothing left to derive from.
+      const rows = page.filter((r) => r.sealed !== erasedSeal).map((r) => ({ ...r, writer: stages.writer }));
+      if (rows.length === 0) continue;
       await derive(rows, stages, Promise.resolve(), await derivedCoordinates(stages.engine, key, rows));
     }
   }

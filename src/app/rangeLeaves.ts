@@ -1,8 +1,8 @@
 import { type StreamKey, streamKeyText } from '../core/record.ts';
 import { canName, leafHasher, transports } from '../ledger/leaf.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { recordPages } from '../store/auditRows.ts';
 import type { Engine } from '../store/client.ts';
+import { recordPages } from '../store/recordPages.ts';
 import { readErasures } from './lawful.ts';
 
 export interface RangeLeaf {

@@ -11,7 +11,7 @@ import { rolloverLines, rootLines } from './keyLeaf.ts';
 import type { NextKey } from './keys.ts';
 import { leafHashOfText } from './leaf.ts';
 import type { HeartbeatFacts, HowToSign, LedgerOptions, TreeExtent } from './ledgerOptions.ts';
-import { type MetaKind, type MetaLine, metaTexts } from './meta.ts';
+import { type MetaKind, type MetaLine, metaTexts, timeOfLeaf } from './meta.ts';
 import { noteVerifier, type Signer, signNote } from './note.ts';
 import { noneStored, type PendingTiles, pendingTiles } from './pendingTiles.ts';
 import type { CheckpointRow, StoredLeaf } from './ports.ts';
@@ -359,9 +359,9 @@ export class Ledger {
     lines: readonly MetaLine[] | ((index: number) => Promise<readonly MetaLine[]>),
   ): Promise<void> {
     if (this.#isMetaUncertain) await this.#readMetaAgain();
-    const time = this.#options.clock.now();
     const ready = typeof lines === 'function' ? await lines(this.#meta.frontier.size) : lines;
-    const texts = metaTexts({ kind, time, lines: ready });
+    const { time, noted } = timeOfLeaf(kind, this.#options.clock.now(), this.#meta.last);
+    const texts = metaTexts({ kind, time, lines: [...noted, ...ready] });
     const full = this.#tiles.of(metaTree, noneStored);
     const next: Frontier = copyFrontier(this.#meta.frontier);
     const rows = texts.map((text, i) => ({ index: next.size + i, kind, made_at: time, text }));

@@ -29,6 +29,20 @@ export interface MetaLeaf {
   readonly lines: readonly MetaLine[];
 }
 
+/**
+ * A clock that was set back is said in the leaf that meets it, or a time behind that of the leaf before would pass
+ * for a forged one. A `key` leaf holds its own lines only: it takes the time of the leaf before.
+ */
+export function timeOfLeaf(
+  kind: MetaKind,
+  now: number,
+  last: MetaLeaf | undefined,
+): { readonly time: number; readonly noted: readonly MetaLine[] } {
+  if (last === undefined || now >= last.time) return { time: now, noted: [] };
+  if (kind === 'key') return { time: last.time, noted: [] };
+  return { time: now, noted: [['clock', new Date(last.time).toISOString()]] };
+}
+
 function metaText(leaf: MetaLeaf): Buffer {
   const head = `${metaTag}\nkind ${leaf.kind}\ntime ${new Date(leaf.time).toISOString()}\n`;
   return Buffer.from(head + leaf.lines.map(lineText).join(''));

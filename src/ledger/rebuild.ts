@@ -128,7 +128,7 @@ export function noteMeta(state: MetaState, index: number, text: Buffer): boolean
     if (name === 'stream') {
       state.pins.set(origin, Number(size));
       state.listed.list(origin, Number(size), state.keys.eraAt(index));
-    } else if (name !== 'high') state.facts.set(name, value);
+    } else if (name !== 'high' && name !== 'clock') state.facts.set(name, value);
   }
   return isEndorsed;
 }

@@ -73,11 +73,13 @@ export interface StoredRecord {
   readonly record: KwRecord;
   readonly leaf: Buffer;
   readonly ingestedAt: number;
+  /** 0 = its bytes are here; 2 = they were erased by law (docs/ledger.md). */
+  readonly sealed: number;
   /** False: the row says what no writer of ours says, such as bytes behind a null, and no leaf would show it. */
   readonly isAsWritten: boolean;
 }
 
-export const recordSelect =
+const recordSelect =
   'SELECT stream, partition, epoch, toString(offset) AS o, toUnixTimestamp64Milli(kafka_ts) AS ts, base64Encode(key) AS k, ' +
   'arrayMap(h -> (base64Encode(h.1), base64Encode(h.2)), headers) AS hs, flags, sealed, base64Encode(value) AS v, hex(leaf) AS l, ' +
   'toUnixTimestamp64Milli(ingested_at) AS ing FROM kw.records AS r';
@@ -135,7 +137,7 @@ export async function treesAboveMark(engine: Engine): Promise<UnderivedTree[]> {
   }));
 }
 
-export function storedRecord(row: Record<string, unknown>): StoredRecord {
+function storedRecord(row: Record<string, unknown>): StoredRecord {
   const flags = Number(row.flags);
   const isHidden = (flag: number, text: unknown) => (flags & flag) !== 0 && text !== '';
   const bytes = (base64: unknown) => Buffer.from(String(base64), 'base64');
@@ -152,6 +154,7 @@ export function storedRecord(row: Record<string, unknown>): StoredRecord {
     },
     leaf: Buffer.from(String(row.l), 'hex'),
     ingestedAt: Number(row.ing),
+    sealed: Number(row.sealed),
     isAsWritten:
       (flags & ~(flagNullKey | flagNullValue)) === 0 &&
       Number(row.sealed) === 0 &&

@@ -77,7 +77,7 @@ describe('A1, who can only INSERT', () => {
     });
     expect(report.exit).toBe(1);
     expect(report.findings).toContainEqual(
-      expect.objectContaining({ class: 'deleted', tree, offset: offsetOf(400) - 1n }),
+      expect.objectContaining({ class: 'deleted', tree, offset: offsetOf(400) }),
     );
     expect(report.exposure.unsignedRecords).toBe(0);
   });

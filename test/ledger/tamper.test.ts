@@ -1,9 +1,11 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { ok } from '../../src/core/outcome.ts';
 import { leafHash } from '../../src/ledger/leaf.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { openKeys } from '../../src/ledger/openKeys.ts';
+import { loadSources, type RegisteredSource } from '../../src/sources/registry.ts';
 import { defaultStreamSettings } from '../../src/sources/source.ts';
 import { checkAccounts } from '../../src/store/accounts.ts';
 import { openLedgerStore } from '../../src/store/ledgerStore.ts';
@@ -67,9 +69,8 @@ describe('verify', () => {
   ] as const) {
     it(`names the offset of a record deleted ${where}, in all tables`, async () => {
       const report = await verifyAfter((engine) => removeRows(engine, `offset = ${offsetOf(line)}`));
-      const lineEnd = line === 0 ? 0n : offsetOf(line) - 1n;
       expect(report.exit).toBe(1);
-      expect(report.findings[0]).toMatchObject({ class: 'deleted', tree, offset: lineEnd });
+      expect(report.findings[0]).toMatchObject({ class: 'deleted', tree, offset: offsetOf(line) });
     });
   }
 
@@ -130,9 +131,25 @@ describe('verify', () => {
   });
 
   it('says not rebuilt, never modified, for rows of an older adapter', async () => {
-    const report = await verifyAfter((engine) => update(engine, 'kw.events', 'adapter = 0', `offset < 5000`));
+    const newer = (await loadSources()).map(
+      (s): RegisteredSource => ({
+        ...s,
+        adapter: s.adapter + 1,
+        normalise(part, settings) {
+          const outcome = s.normalise(part, settings);
+          return outcome.kind === 'ok' ? ok({ ...outcome.value, adapter: s.adapter + 1 }) : outcome;
+        },
+      }),
+    );
+    const report = await verifyAfter(async () => undefined, undefined, undefined, undefined, newer);
     expect(report.exit).toBe(3);
     expect(report.findings.map((f) => f.class)).toEqual(['not-rebuilt']);
+  });
+
+  it('says modified for rows of an adapter that never was', async () => {
+    const report = await verifyAfter((engine) => update(engine, 'kw.events', 'adapter = 0', 'offset = 0'));
+    expect(report).toMatchObject({ exit: 1, first: `column-modified ${tree} 0` });
+    expect(report.findings[0]?.detail).toContain('adapter');
   });
 
   it('says truncated when the tail was cut, and names the last record left', async () => {
@@ -181,10 +198,9 @@ describe('verify', () => {
       await ledger.stop();
     });
     expect(report.exit).toBe(1);
-    // Bytes, leaf and signatures agree now: only the stretch between two anchored checkpoints can be named.
+    // Bytes, leaf and signatures agree now: the tiles still say which leaf it was.
     const found = report.findings.find((f) => f.tree === tree);
-    expect(found).toMatchObject({ class: 'rewritten', offset: 0n });
-    expect(found?.detail).toContain(`between offsets 0 and ${offsetOf(299)}`);
+    expect(found).toMatchObject({ class: 'rewritten', offset: offsetOf(9) });
   });
 
   it('finds a changed, a removed and a doubled leaf of the meta-log', async () => {

@@ -1,123 +1,293 @@
-import type { KwRecord, StreamKey } from '../../core/record.ts';
-import { streamKeyText } from '../../core/record.ts';
-import { type RegisteredSource, type SourceRegistry, sourceNamed } from '../../sources/registry.ts';
-import { defaultStreamSettings, type StreamSettings } from '../../sources/source.ts';
-import { understand } from '../../sources/understand.ts';
-import type { EventDifference, ExpectedEvent, SetAsideFound } from '../../store/auditRows.ts';
+import { type StreamKey, streamKeyText } from '../../core/record.ts';
+import type { SourceRegistry } from '../../sources/registry.ts';
+import {
+  type Buckets,
+  type DerivedBy,
+  type DerivedRow,
+  type DerivedTable,
+  type DerivedTotals,
+  derivedBy,
+  differingColumns,
+  type Salt,
+  sumModulus,
+} from '../../store/derivedRows.ts';
+import type { StoredRecord } from '../../store/positions.ts';
+import { decodedRecords, erasedSeal } from '../../store/recordPages.ts';
+import { RowBinaryWriter } from '../../store/rowBinary.ts';
+import type { ErasedRecord } from '../erasure.ts';
+import { leafHasher, type Transport } from '../leaf.ts';
 import type { BoundFrom } from '../settings.ts';
-import type { Finding } from './findings.ts';
+import type { AuditStore } from './auditStore.ts';
+import type { Finding, FindingClass } from './findings.ts';
+import { type BucketSum, type Gone, indexWalk } from './page.ts';
+import { partsOf, readingsOf, tableOf, writePart } from './reading.ts';
 
-/** How the records of one tree are read, by leaf index, as the `settings` leaves of the time say. */
-export interface Reading {
-  readonly source: RegisteredSource | undefined;
-  readonly settings: StreamSettings;
+/** What the derived tables must hold of one tree, bucket by bucket. */
+export type ExpectedSums = Map<bigint, Omit<BucketSum, 'bucket'>>;
+
+export function addSums(into: ExpectedSums, sums: readonly BucketSum[]): void {
+  for (const { bucket, ...more } of sums) {
+    const known = into.get(bucket);
+    into.set(bucket, {
+      sum: ((known?.sum ?? 0n) + more.sum) % sumModulus,
+      index: known?.index ?? more.index,
+      records: (known?.records ?? 0) + more.records,
+      unread: (known?.unread ?? 0) + more.unread,
+    });
+  }
 }
 
-/** The reading in force at a leaf index; undefined when no leaf says, or its source is no more. */
-export function readingsOf(
-  bindings: readonly BoundFrom[],
-  registry: SourceRegistry,
-): (index: number) => Reading | undefined {
-  const readings = bindings.map((b) => ({ from: b.from, reading: readingOf(b, registry) }));
-  return (index) => readings.findLast((r) => r.from <= index)?.reading;
+export interface DerivedAuditOptions {
+  readonly store: AuditStore;
+  readonly registry: SourceRegistry;
+  readonly key: StreamKey;
+  readonly transport: Transport;
+  readonly bindings: readonly BoundFrom[];
+  readonly gone: readonly Gone[];
+  readonly erased: ReadonlyMap<bigint, ErasedRecord>;
+  /** Its derived rows may lawfully be gone already although the record is there. */
+  mayBeGone(offset: bigint): boolean;
+  readonly totals: DerivedTotals | undefined;
+  readonly expected: ExpectedSums;
+  readonly buckets: Buckets;
+  readonly salt: Salt;
+  /** Leaves that were pinned: a tree is only extended when the derived rows are durable. */
+  readonly pinned: number;
 }
 
-function readingOf(binding: BoundFrom, registry: SourceRegistry): Reading | undefined {
-  const known = registry.some(
-    (s) => s.name === binding.source || s.aliases?.includes(binding.source) === true,
-  );
-  if (binding.source !== '' && !known) return undefined;
+/** One finding of these says all: an upgrade or a crash touches whole stretches at once. */
+const oncePerTree: readonly FindingClass[] = ['not-rebuilt', 'not-derived', 'settings-unknown'];
+/** A report stays readable when a table was emptied: the first ones name the place. */
+const findingsMax = 200;
+/** Buckets that are looked at in one go: each costs two statements. */
+const bucketsPerStretch = 16;
+const lastOffset = (1n << 64n) - 1n;
+
+/** Compares sums, and rows where those differ. */
+export async function auditDerived(options: DerivedAuditOptions): Promise<Finding[]> {
+  const { key, totals, expected } = options;
+  const report = reporter(streamKeyText(key));
+  const [unread] = [...expected].filter(([, e]) => e.unread > 0).sort(([a], [b]) => (a < b ? -1 : 1));
+  if (unread !== undefined) {
+    const detail = 'no settings leaf says how these records are read: their columns cannot be derived again';
+    report.say('settings-unknown', { offset: unread[0] << BigInt(options.buckets.shift) }, detail);
+  }
+  const sum = [...expected.values()].reduce((n, e) => (n + e.sum) % sumModulus, 0n);
+  if (sum === (totals?.sum ?? 0n)) return report.findings;
+  for (const stretch of await differingStretches(options)) {
+    await compareStretch(options, stretch, report);
+    if (report.isFull()) break;
+  }
+  return report.findings;
+}
+
+type Reporter = ReturnType<typeof reporter>;
+
+function reporter(tree: string) {
+  const findings: Finding[] = [];
   return {
-    source: binding.source === '' ? undefined : sourceNamed(registry, binding.source),
-    settings: { ...defaultStreamSettings, ...binding.settings },
+    findings,
+    isFull: () => findings.length >= findingsMax,
+    say(
+      kind: FindingClass,
+      { offset, idx }: { readonly offset: bigint; readonly idx?: number },
+      detail: string,
+    ): void {
+      if (oncePerTree.includes(kind) && findings.some((f) => f.class === kind)) return;
+      if (findings.length >= findingsMax) return;
+      findings.push({ class: kind, tree, offset, ...(idx === undefined ? {} : { idx }), detail });
+    },
   };
 }
 
-/** What the derived tables must hold for a stretch of records. */
-export interface Expected {
-  readonly events: ExpectedEvent[];
-  readonly setAside: Map<string, string>;
+interface Stretch {
+  readonly first: bigint;
+  readonly last: bigint;
+  /** Leaf index of the first record at or behind `first`. */
+  readonly index: number;
 }
 
-export function emptyExpected(): Expected {
-  return { events: [], setAside: new Map() };
+/** The buckets whose sums differ, neighbours together. */
+async function differingStretches({
+  store,
+  key,
+  buckets,
+  salt,
+  expected,
+}: DerivedAuditOptions): Promise<Stretch[]> {
+  const found = await store.bucketSums(key, buckets, salt);
+  const shift = BigInt(buckets.shift);
+  const bad = [...new Set([...expected.keys(), ...found.keys()])]
+    .filter((b) => {
+      const e = expected.get(b);
+      // Nothing of it can be derived: nothing can be compared.
+      return (e === undefined || e.unread < e.records) && (e?.sum ?? 0n) !== (found.get(b) ?? 0n);
+    })
+    .sort((a, b) => (a < b ? -1 : 1));
+  const stretches: { from: bigint; to: bigint }[] = [];
+  for (const bucket of bad) {
+    const open = stretches.at(-1);
+    if (open !== undefined && open.to === bucket - 1n && bucket - open.from < bucketsPerStretch)
+      open.to = bucket;
+    else stretches.push({ from: bucket, to: bucket });
+  }
+  return stretches.map(({ from, to }) => ({
+    first: from << shift,
+    last: to > buckets.last ? lastOffset : ((to + 1n) << shift) - 1n,
+    index: [...expected].find(([b]) => b >= from)?.[1].index ?? 0,
+  }));
 }
 
-export function expectRecord(
-  into: Expected,
-  record: KwRecord,
-  reading: Reading,
-  registry: SourceRegistry,
-): void {
-  for (const [idx, part] of understand(record, reading.source, reading.settings, registry).entries()) {
+/** The rows of a stretch, and what is said of them. */
+async function compareStretch(
+  options: DerivedAuditOptions,
+  { first, last, index }: Stretch,
+  report: Reporter,
+): Promise<void> {
+  const { store, key } = options;
+  const found = await foundRows(store, key, first, last);
+  const compare = recordComparison(options, index, found, report);
+  try {
+    let previous = -1n;
+    for await (const page of store.records(key, first - 1n, last)) {
+      for (const stored of decodedRecords(page.bytes, key)) {
+        await found.upTo(stored.record.offset, report);
+        // A doubled record has one record's rows.
+        await compare(stored, stored.record.offset === previous);
+        previous = stored.record.offset;
+        if (report.isFull()) return;
+      }
+    }
+    await found.upTo(lastOffset + 1n, report);
+  } finally {
+    await found.close();
+  }
+}
+
+interface FoundRow extends DerivedRow {
+  readonly table: DerivedTable;
+}
+
+/** Rows of both tables by offset and idx, one at a time. */
+async function foundRows(store: AuditStore, key: StreamKey, first: bigint, last: bigint) {
+  const sides = await Promise.all(
+    (['events', 'set_aside'] as const).map(async (table) => {
+      const rows = store.derivedBetween(table, key, first, last)[Symbol.asyncIterator]();
+      return { table, rows, next: await rows.next() };
+    }),
+  );
+  const side = () => {
+    const open = sides.filter((s) => !s.next.done);
+    const isBefore = (a: DerivedRow, b: DerivedRow) =>
+      a.offset < b.offset || (a.offset === b.offset && a.idx <= b.idx);
+    return open.reduce<(typeof sides)[number] | undefined>(
+      (least, s) =>
+        least === undefined || !isBefore(least.next.value as DerivedRow, s.next.value as DerivedRow)
+          ? s
+          : least,
+      undefined,
+    );
+  };
+  const take = async (below: (row: DerivedRow) => boolean): Promise<FoundRow | undefined> => {
+    const least = side();
+    const row = least?.next.value as DerivedRow | undefined;
+    if (least === undefined || row === undefined || !below(row)) return undefined;
+    least.next = await least.rows.next();
+    return { table: least.table, ...row };
+  };
+  return {
+    /** Whatever stands before this offset belongs to no record. */
+    async upTo(offset: bigint, report: Reporter): Promise<void> {
+      for (let row = await take((r) => r.offset < offset); row !== undefined && !report.isFull(); ) {
+        report.say('event-inserted', row, 'a derived row that no record accounts for');
+        row = await take((r) => r.offset < offset);
+      }
+    },
+    of: (offset: bigint) => take((r) => r.offset === offset),
+    close: async () => void (await Promise.all(sides.map((s) => s.rows.return?.()))),
+  };
+}
+
+/** Compares what one record must have in the derived tables with what it has. */
+function recordComparison(
+  options: DerivedAuditOptions,
+  index: number,
+  found: Awaited<ReturnType<typeof foundRows>>,
+  report: Reporter,
+) {
+  const { key, registry, erased } = options;
+  const leafOf = leafHasher(key, options.transport);
+  const readingAt = readingsOf(options.bindings, registry);
+  const hasOlder = options.totals?.adapters.some((by) => isOlder(by, registry)) === true;
+  const out = new RowBinaryWriter(1 << 16);
+  let indexOf: ((offset: bigint) => number) | undefined;
+  return async (stored: StoredRecord, isDouble: boolean): Promise<void> => {
+    const { record, leaf, sealed, isAsWritten } = stored;
     const { offset } = record;
-    if (part.kind === 'ok') into.events.push({ offset, idx, event: part.value.event });
-    else into.setAside.set(`${offset}/${idx}`, asideText(part.kind, part.reason, part.detail ?? ''));
-  }
-}
-
-function asideText(outcome: string, reason: string, detail: string): string {
-  return JSON.stringify([outcome, reason, detail]);
-}
-
-/** Compares `set_aside` with what it must hold: one row for each part that is no event. */
-export function compareSetAside(
-  expected: ReadonlyMap<string, string>,
-  found: readonly SetAsideFound[],
-): EventDifference[] {
-  const out: EventDifference[] = [];
-  const seen = new Set<string>();
-  for (const row of found) {
-    const at = `${row.offset}/${row.idx}`;
-    const wanted = expected.get(at);
-    const place = { offset: row.offset, idx: row.idx };
-    if (wanted === undefined || seen.has(at)) out.push({ kind: 'extra', ...place, columns: [] });
-    else if (wanted !== asideText(row.outcome, row.reason, row.detail)) {
-      out.push({ kind: 'columns', ...place, columns: ['set_aside'] });
+    indexOf ??= indexWalk(index, options.gone, offset);
+    const at = indexOf(offset);
+    if (isDouble) return;
+    const isErased = sealed === erasedSeal && erased.get(offset)?.leaf.equals(leaf) === true;
+    const reading = readingAt(at);
+    // Of a record whose bytes were changed the columns say nothing more, and unread ones are said already.
+    const isSkipped = !isErased && (reading === undefined || !isAsWritten || !leafOf(record).equals(leaf));
+    const parts = isErased || isSkipped || reading === undefined ? [] : partsOf(record, reading, registry);
+    const seen = new Set<number>();
+    let isPartlyOlder = false;
+    let count = 0;
+    for (let row = await found.of(offset); row !== undefined; row = await found.of(offset)) {
+      if (isSkipped) continue;
+      count += 1;
+      const part = parts[row.idx];
+      const by = row.table === 'events' ? derivedBy(row.bytes) : undefined;
+      const isOld = by !== undefined && isOlder(by, registry) && !seen.has(row.idx);
+      isPartlyOlder ||= isOld;
+      if (part === undefined || tableOf(part) !== row.table || seen.has(row.idx)) {
+        const isOther = part !== undefined && !seen.has(row.idx) && hasOlder;
+        if (isOld || isOther) report.say('not-rebuilt', row, olderDetail);
+        else report.say('event-inserted', row, 'a derived row that no record accounts for');
+        continue;
+      }
+      seen.add(row.idx);
+      out.clear();
+      writePart(out, offset, row.idx, part);
+      if (row.bytes.equals(out.bytes())) continue;
+      if (isOld) report.say('not-rebuilt', row, olderDetail);
+      else {
+        const names =
+          row.table === 'events' ? differingColumns('events', out.bytes(), row.bytes) : ['set_aside'];
+        report.say('column-modified', row, `not what the bytes say: ${names.join(', ')}`);
+      }
     }
-    seen.add(at);
-  }
-  for (const at of expected.keys()) {
-    if (seen.has(at)) continue;
-    const [offset, idx] = at.split('/') as [string, string];
-    out.push({ kind: 'missing', offset: BigInt(offset), idx: Number(idx), columns: [] });
-  }
-  return out;
+    const isOtherwise = isPartlyOlder || (hasOlder && count > 0);
+    for (const idx of parts.keys()) {
+      if (seen.has(idx)) continue;
+      if (isOtherwise) report.say('not-rebuilt', { offset, idx }, olderDetail);
+      else sayMissing(options, { offset, idx, index: at }, report);
+    }
+  };
 }
 
-/** Differences as findings. `mark`: nothing above this offset has been derived yet. */
-export function derivedFindings(
-  key: StreamKey,
-  differences: readonly EventDifference[],
-  isTouched: (offset: bigint) => boolean,
-  mark: bigint,
-): Finding[] {
-  const tree = streamKeyText(key);
-  const hasOlder = differences.some((d) => d.kind === 'older-adapter');
-  const out: Finding[] = [];
-  for (const d of differences) {
-    // Of a record whose bytes were changed the columns say nothing more.
-    if (isTouched(d.offset)) continue;
-    const at = { tree, offset: d.offset, idx: d.idx };
-    if (d.kind === 'older-adapter' || (hasOlder && d.kind !== 'columns')) {
-      out.push({ class: 'not-rebuilt', ...at, detail: 'derived by an older adapter: not compared' });
-    } else if (d.kind === 'columns') {
-      out.push({
-        class: 'column-modified',
-        ...at,
-        detail: `not what the bytes say: ${d.columns.join(', ')}`,
-      });
-    } else if (d.kind === 'extra') {
-      out.push({ class: 'event-inserted', ...at, detail: 'a derived row that no record accounts for' });
-    } else if (d.offset > mark) {
-      out.push({
-        class: 'not-derived',
-        ...at,
-        detail: 'a crash came before its derived rows; the next start mends it',
-      });
-    } else {
-      out.push({ class: 'event-deleted', ...at, detail: 'a part of this record has no derived row' });
-    }
-  }
-  return out;
+const olderDetail = 'derived by an older adapter: not compared';
+
+function sayMissing(
+  { mayBeGone, pinned, totals }: DerivedAuditOptions,
+  { offset, idx, index }: { readonly offset: bigint; readonly idx: number; readonly index: number },
+  report: Reporter,
+): void {
+  if (mayBeGone(offset)) return;
+  // A tree is extended, and then pinned, only when the derived rows are durable.
+  if (index >= pinned && offset > (totals?.mark ?? -1n)) {
+    report.say(
+      'not-derived',
+      { offset, idx },
+      'a crash came before its derived rows; the next start mends it',
+    );
+  } else report.say('event-deleted', { offset, idx }, 'a part of this record has no derived row');
+}
+
+/** A version that this source's adapter once had: any other number is none that we wrote. */
+function isOlder({ source, adapter }: DerivedBy, registry: SourceRegistry): boolean {
+  const current = registry.find((s) => s.name === source)?.adapter ?? 0;
+  return adapter >= 1 && adapter < current;
 }

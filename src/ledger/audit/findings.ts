@@ -11,6 +11,8 @@ const findingVerdicts = {
   'event-deleted': 'tampered',
   'event-inserted': 'tampered',
   rewritten: 'tampered',
+  forked: 'tampered',
+  'back-dated': 'tampered',
   forged: 'tampered',
   'wrong-key': 'tampered',
   truncated: 'truncated',
@@ -26,18 +28,21 @@ const findingVerdicts = {
   'replay-lost': 'tampered',
   'replay-extra': 'tampered',
   'replay-unknown': 'unknown',
+  'expired-lawful': 'expired',
+  'erased-lawful': 'expired',
   gap: 'intact',
 } as const satisfies Record<string, Verdict>;
 
-export type Verdict = 'intact' | 'tampered' | 'truncated' | 'unknown';
+export type Verdict = 'intact' | 'tampered' | 'truncated' | 'unknown' | 'expired';
 export type FindingClass = keyof typeof findingVerdicts;
 
-/** 0 intact, 1 tampered, 2 stale or truncated, 3 cannot tell. */
+/** 0 intact, 1 tampered, 2 stale or truncated, 3 cannot tell, 4 only what went by law. */
 export const verdictExits: Readonly<Record<Verdict, number>> = {
   intact: 0,
   tampered: 1,
   truncated: 2,
   unknown: 3,
+  expired: 4,
 };
 
 export interface Finding {
@@ -65,6 +70,8 @@ export function worstVerdict(findings: readonly Finding[]): Verdict {
 export interface TreeReport extends StreamKey {
   readonly verdict: Verdict;
   readonly records: number;
+  /** Records dropped by law: their leaves stand. */
+  readonly expired: number;
   readonly first: bigint | undefined;
   readonly last: bigint | undefined;
   /** Base64 root over what is stored. */

@@ -1,12 +1,18 @@
-import { streamKeyText } from '../../core/record.ts';
+import { metaTree, streamKeyText } from '../../core/record.ts';
 import { parseCheckpoint, parseStreamOrigin } from '../checkpoint.ts';
 import { canName, leafHashOfText } from '../leaf.ts';
 import { heartbeatIntervalMs } from '../ledger.ts';
 import { type MetaLeaf, metaValue, parseMeta } from '../meta.ts';
 import { type BoundFrom, parseBinding } from '../settings.ts';
-import { appendLeaf, emptyFrontier } from '../tree.ts';
+import type { AuditStore, MetaLeafRow } from './auditStore.ts';
 import type { Finding } from './findings.ts';
-import { isMet, type Pin, type PinBook, pinWalk } from './pins.ts';
+import { createLawWatch, type LawfulActs } from './lawful.ts';
+import { type OutsideTime, timeWatch } from './metaTimes.ts';
+import type { Pin, PinBook } from './pins.ts';
+import type { Place, TreeRow } from './rows.ts';
+import { auditTiles } from './tileAudit.ts';
+import { createTreeAudit, type TreeAudit, type TreeOutcome } from './tree.ts';
+import { tileLeaves } from './treeRun.ts';
 
 /** Three missed heartbeats: one may be late, two may be a slow store. */
 const staleAfterMs = 3 * heartbeatIntervalMs;
@@ -14,49 +20,176 @@ const staleAfterMs = 3 * heartbeatIntervalMs;
 export interface MetaAudit {
   readonly findings: Finding[];
   readonly bindings: ReadonlyMap<string, readonly BoundFrom[]>;
+  /** What went by law. */
+  readonly lawful: LawfulActs;
   /** The last word that is signed is a `stop` leaf: no record came after it lawfully. */
   readonly isStopped: boolean;
   readonly longestSilenceMs: number;
   readonly notes: string[];
 }
 
-interface MetaRow {
-  readonly index: number;
-  readonly kind: string;
-  readonly made_at: number;
-  readonly text: Buffer;
+export interface MetaAuditOptions {
+  readonly store: AuditStore;
+  readonly pins: readonly Pin[];
+  readonly book: PinBook;
+  /** Milliseconds. */
+  readonly now: number;
+  readonly outside: readonly OutsideTime[];
+  readonly onLeaf: (index: number, leaf: MetaLeaf | undefined) => void;
 }
-type MetaPages = AsyncIterable<readonly MetaRow[]>;
 
-/** Derives the meta tree again, and collects what its leaves pin and how each tree's records are read. */
-export async function auditMeta(
-  pages: MetaPages,
-  pins: readonly Pin[],
-  book: PinBook,
-  now: number,
-  onLeaf: (index: number, leaf: MetaLeaf | undefined) => void = () => {},
-): Promise<MetaAudit> {
-  const walk = metaWalk(pins);
-  const bindings = bindingWatch(book);
+/** Derives the meta tree again, and collects what its leaves pin, how each tree's records are read, and what went by law. */
+export async function auditMeta(options: MetaAuditOptions): Promise<MetaAudit> {
+  const { store, pins, book } = options;
   const signedSize = pins.at(-1)?.size ?? 0;
+  const bindings = bindingWatch(book);
   const silence = silenceWatch();
-  const gaps: Finding[] = [];
-  for await (const page of pages) {
+  const times = timeWatch(options.outside);
+  const lawful = createLawWatch();
+  const checkpoints = checkpointWatch(pins);
+  const findings: Finding[] = [];
+  let count = 0;
+  for await (const page of store.metaLeaves(0)) {
     for (const row of page) {
-      walk.see(row.index, row.text);
+      count += 1;
       const leaf = parseMeta(row.text);
-      onLeaf(row.index, leaf);
+      options.onLeaf(row.index, leaf);
+      // Whoever can only INSERT can still add a leaf that nobody signed: it must not pass for a word of ours.
+      const isSigned = signedSize === 0 || count <= signedSize;
       const isWhole = leaf !== undefined && leaf.kind === row.kind && leaf.time === row.made_at;
-      if (leaf === undefined || !isWhole || !bindings.see(leaf)) {
-        walk.findings.push(atIndex('modified', row.index, 'this leaf of the meta-log is not one'));
+      if (!isWhole || !bindings.see(leaf, isSigned)) {
+        findings.push(atIndex('modified', row.index, 'this leaf of the meta-log is not one'));
       }
-      // Whoever can only INSERT can still add a leaf that nobody signed: it must not pass for a sign of life.
-      if (leaf !== undefined) silence.see(leaf, walk.size() <= signedSize);
-      if (leaf?.kind === 'gap' && walk.size() <= signedSize) gaps.push(gapOf(leaf));
+      if (leaf === undefined) continue;
+      if (isSigned) times.see(row.index, leaf);
+      checkpoints.see(row.index, leaf);
+      silence.see(leaf, isSigned && signedSize > 0);
+      if (!isSigned) continue;
+      const why = lawful.see(leaf);
+      if (why !== undefined) {
+        findings.push(atIndex('modified', row.index, `this ${leaf.kind} leaf allows nothing: ${why}`));
+      }
+      if (leaf.kind === 'gap') findings.push(gapOf(leaf));
     }
   }
-  const findings = [...walk.end(), ...silence.end(now), ...gaps];
-  return { findings, bindings: bindings.known, notes: silence.notes, ...silence.figures() };
+  findings.push(
+    ...(await auditMetaTree(store, pins, count, findings)),
+    ...times.findings,
+    ...silence.end(options.now),
+  );
+  return {
+    findings,
+    bindings: bindings.known,
+    lawful,
+    notes: [...silence.notes, ...times.notes, ...checkpoints.notes()],
+    ...silence.figures(),
+  };
+}
+
+/** The meta-log as a tree: a leaf's index is its offset. */
+async function auditMetaTree(
+  store: AuditStore,
+  pins: readonly Pin[],
+  stored: number,
+  known: readonly Finding[],
+): Promise<Finding[]> {
+  const rows = async function* (after: Place): AsyncGenerator<TreeRow[]> {
+    for await (const page of store.metaLeaves(Number(after.offset) + 1)) yield page.map(metaRow);
+  };
+  const source = {
+    async *rows(after: Place) {
+      for await (const page of rows(after)) yield* page;
+    },
+    async leaves(from: number, to: number) {
+      const all: Buffer[] = [];
+      for await (const leaves of tileLeaves(store, metaTree, from, to)) all.push(...leaves);
+      return all;
+    },
+  };
+  // A number a leaf, without holes: as in a partition of Kafka.
+  const audit = createTreeAudit({ tree: 'meta', transport: 'kafka', pins, source, stored });
+  const { outcome } = await drive(audit, rows);
+  const { tiles, edge, size, pinned, isWhole } = outcome;
+  const tileFindings = await auditTiles(store, 'meta', metaTree, {
+    tiles,
+    edge,
+    size,
+    pinned,
+    from: 0,
+    isWhole,
+  });
+  const isKnown = (f: Finding) =>
+    f.class === 'modified' && known.some((k) => k.class === f.class && k.offset === f.offset);
+  return [...outcome.findings.map((f) => metaFinding(f, pinned)).filter((f) => !isKnown(f)), ...tileFindings];
+}
+
+async function drive(
+  audit: TreeAudit,
+  rows: (after: Place) => AsyncGenerator<TreeRow[]>,
+): Promise<{ outcome: TreeOutcome }> {
+  let place: Place = { offset: -1n, gone: 0 };
+  for (;;) {
+    let again: Place | undefined;
+    for await (const page of rows(place)) {
+      again = await audit.page(page);
+      if (again !== undefined) break;
+    }
+    const end = again ?? (await audit.end(false));
+    if ('findings' in end) return { outcome: end };
+    place = end;
+  }
+}
+
+function metaRow({ index, text }: MetaLeafRow): TreeRow {
+  const leaf = leafHashOfText(text);
+  const offset = BigInt(index);
+  return {
+    offset,
+    length: 0,
+    leaf,
+    derived: undefined,
+    gone: undefined,
+    isErased: false,
+    record: () => undefined,
+  };
+}
+
+/** A cut tail of the meta-log takes the whole log back; the first leaf that is gone is named. */
+function metaFinding(finding: Finding, pinned: number): Finding {
+  if (finding.class !== 'truncated') return finding;
+  const left = (finding.offset ?? -1n) + 1n;
+  return atIndex('rolled-back', Number(left), `${left} of ${pinned} leaves of the meta-log are left`);
+}
+
+/** Heartbeats whose signature the store or the anchor no longer has: a crash or trouble leaves few, and so does whoever removes them. */
+function checkpointWatch(pins: readonly Pin[]) {
+  const bySize = new Map(pins.map((p) => [p.size, p.roots]));
+  let last: { readonly index: number; readonly leaf: MetaLeaf } | undefined;
+  let expected = 0;
+  let inStore = 0;
+  let outside = 0;
+  const settle = () => {
+    if (last === undefined || !['start', 'heartbeat', 'stop'].includes(last.leaf.kind)) return;
+    const roots = bySize.get(last.index + 1) ?? [];
+    expected += 1;
+    if (roots.some((r) => r.isInStore)) inStore += 1;
+    if (roots.some((r) => r.isOutside)) outside += 1;
+  };
+  return {
+    see(index: number, leaf: MetaLeaf): void {
+      const isSame = last?.leaf.kind === leaf.kind && last.leaf.time === leaf.time;
+      if (!isSame) settle();
+      last = { index, leaf };
+    },
+    notes(): string[] {
+      settle();
+      const missing = (found: number, where: string) =>
+        found < expected && found > 0
+          ? [`${expected - found} of ${expected} heartbeats have no signed checkpoint ${where} any more`]
+          : [];
+      return [...missing(inStore, 'in the store'), ...missing(outside, 'in the anchor')];
+    },
+  };
 }
 
 /** A loss that was noticed and signed: listed, and no verdict against the log. */
@@ -76,13 +209,14 @@ function bindingWatch(book: PinBook) {
   const pinnedSizes = new Map<string, number>();
   return {
     known,
-    /** False when the leaf cannot be one that we wrote. */
-    see(leaf: MetaLeaf): boolean {
+    /** False when the leaf cannot be one that we wrote. What an unsigned one pins counts for nothing. */
+    see(leaf: MetaLeaf, isSigned: boolean): boolean {
       for (const [name, value] of leaf.lines) {
         if (name !== 'stream') continue;
         const pin = parseCheckpoint(`${value.replaceAll(' ', '\n')}\n`);
         const key = pin && parseStreamOrigin(pin.origin);
         if (pin === undefined || key === undefined) return false;
+        if (!isSigned) continue;
         book.add(pin, 'store');
         pinnedSizes.set(streamKeyText(key), pin.size);
       }
@@ -94,45 +228,6 @@ function bindingWatch(book: PinBook) {
       if (isEarlier || !canName(stream, binding.transport)) return false;
       known.set(binding.tree, [...(known.get(binding.tree) ?? []), binding]);
       return true;
-    },
-  };
-}
-
-function metaWalk(pins: readonly Pin[]) {
-  const frontier = emptyFrontier();
-  const pinAt = pinWalk(pins);
-  const findings: Finding[] = [];
-  let good = 0;
-  let broken: Pin | undefined;
-  let next = 0;
-  return {
-    findings,
-    size: () => frontier.size,
-    see(index: number, text: Buffer): void {
-      if (index < next) findings.push(atIndex('inserted', index, 'this index of the meta-log comes twice'));
-      if (index > next) findings.push(atIndex('deleted', next, 'leaves of the meta-log are gone'));
-      next = index + 1;
-      appendLeaf(frontier, leafHashOfText(text));
-      const pin = pinAt(frontier);
-      if (pin === undefined || broken !== undefined) return;
-      if (isMet(pin, frontier)) good = pin.size;
-      else broken = pin;
-    },
-    end(): Finding[] {
-      const newest = pins.at(-1);
-      if (broken?.conflict !== undefined) {
-        findings.push(
-          atIndex('rewritten', good, 'the store signs another meta-log than the one remembered outside it'),
-        );
-      } else if (broken !== undefined && findings.length === 0) {
-        findings.push(
-          atIndex('modified', good, `the meta-log differs from what was signed before index ${broken.size}`),
-        );
-      } else if (newest !== undefined && newest.size > frontier.size) {
-        const detail = `${frontier.size} of ${newest.size} leaves of the meta-log are left`;
-        findings.push(atIndex('rolled-back', frontier.size, detail));
-      }
-      return findings;
     },
   };
 }
@@ -150,9 +245,6 @@ function silenceWatch() {
         notes.push(
           `a run ended without a stop leaf after ${iso(last.time)}; the next began ${iso(leaf.time)}`,
         );
-      }
-      if (last !== undefined && leaf.time < last.time) {
-        notes.push(`the clock went back from ${iso(last.time)} to ${iso(leaf.time)}`);
       }
       if (last !== undefined && leaf.kind !== 'start') {
         longestSilenceMs = Math.max(longestSilenceMs, leaf.time - last.time);

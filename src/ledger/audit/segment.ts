@@ -1,172 +1,142 @@
-import type { KwRecord } from '../../core/record.ts';
 import { leafHash, type Transport } from '../leaf.ts';
 import { appendLeaf, copyFrontier, type Frontier, frontierRoot } from '../tree.ts';
+import { placeOfHole } from './align.ts';
 import type { Finding } from './findings.ts';
-import type { Pin } from './pins.ts';
+import { type Pin, wantedRoot } from './pins.ts';
+import { expectedBehind, type TreeRow } from './rows.ts';
 
-/** Suspects kept of one stretch between two pins: the first names the place, the others help to tell the class. */
+/** Suspects kept of one stretch: the first names the place, the others help to tell the class. */
 const suspectsMax = 64;
 /** A record longer than this is named but not tried in another's place. */
 const triedBytesMax = 1024 * 1024;
 /** Leaves of a stretch in which one that does not belong is looked for by leaving each out in turn. */
 const triedLeavesMax = 1_500;
 
-interface Suspect {
-  readonly record: KwRecord;
-  readonly leaf: Buffer;
-}
-
-/** What looked odd in the leaves since the last pin that held. */
-export interface Segment {
-  /** Leaf index it begins at, and the tree there. */
+/** A stretch between two pins whose leaves nobody remembers one by one: its tiles are not full yet, or wrong too. */
+export interface Stretch {
+  readonly tree: string;
+  readonly transport: Transport;
+  /** The tree before it, and the row that stands there. */
   readonly start: Frontier;
-  readonly firstOffset: bigint | undefined;
-  lastOffset: bigint | undefined;
-  /** Stored leaf is not that of the stored bytes. */
-  readonly mismatches: Suspect[];
-  /** Offsets that come twice, or lie within the record before. */
-  readonly doubles: bigint[];
-  /** First offset of a hole before a record. Kafka's own holes are lawful: a hole alone proves nothing. */
-  readonly gaps: bigint[];
-  leaves: { readonly offset: bigint; readonly leaf: Buffer }[] | undefined;
-}
-
-export function newSegment(frontier: Frontier, firstOffset: bigint | undefined): Segment {
-  return {
-    start: copyFrontier(frontier),
-    firstOffset,
-    lastOffset: undefined,
-    mismatches: [],
-    doubles: [],
-    gaps: [],
-    leaves: [],
-  };
-}
-
-/** Adds a record to the stretch; `previous` is the one stored before it in its tree. */
-export function addToSegment(
-  segment: Segment,
-  suspect: Suspect,
-  previous: KwRecord | undefined,
-  isMismatch: boolean,
-  transport: Transport,
-): void {
-  const { record, leaf } = suspect;
-  if (isMismatch && segment.mismatches.length < suspectsMax) segment.mismatches.push(suspect);
-  const expected = expectedOffset(previous ?? record, transport);
-  if (previous === undefined) {
-    // A file begins at 0; where a topic begins is the broker's retention.
-    if (transport === 'file' && record.offset > 2n) push(segment.gaps, 0n);
-  } else if (record.offset < expected.from) push(segment.doubles, record.offset);
-  else if (record.offset > expected.to) push(segment.gaps, expected.from);
-  segment.lastOffset = record.offset;
-  addLeaf(segment, record.offset, leaf);
-}
-
-/** Also for the one leaf after a failed pin: an intruder pushes the last signed leaf behind it. */
-export function addLeaf(segment: Segment, offset: bigint, leaf: Buffer): void {
-  segment.leaves?.push({ offset, leaf });
-  if (segment.leaves !== undefined && segment.leaves.length > triedLeavesMax) segment.leaves = undefined;
-}
-
-/** Where the next record of an unbroken stream begins: a file's after the line's end, LF or CR LF. */
-function expectedOffset(previous: KwRecord, transport: Transport): { from: bigint; to: bigint } {
-  if (transport !== 'file') return { from: previous.offset + 1n, to: previous.offset + 1n };
-  const end = previous.offset + BigInt(previous.value?.length ?? 0);
-  return { from: end, to: end + 2n };
-}
-
-function push(list: bigint[], offset: bigint): void {
-  if (list.length < suspectsMax) list.push(offset);
-}
-
-export interface Judged {
-  readonly segment: Segment;
+  readonly before: TreeRow | undefined;
   /** The pin that failed, or that was never reached. */
   readonly pin: Pin;
   readonly isReached: boolean;
   /** Leaves stored in the whole tree, and the most that were ever pinned. */
   readonly stored: number;
   readonly pinnedMax: number;
-  /** A later pin kept in the store holds although the one outside does not: signed again. */
-  readonly isResigned: boolean;
 }
 
-/** The class and the first bad offset of a stretch whose pin does not hold. */
-export function judgeSegment(tree: string, transport: Transport, judged: Judged): Finding {
-  const { segment, pin, stored, pinnedMax, isReached } = judged;
-  const range = `between offsets ${segment.firstOffset ?? 'none'} and ${segment.lastOffset ?? 'none'}`;
-  if (judged.isResigned || pin.conflict !== undefined) {
-    const detail = `${range}: the store signs another history than the one remembered outside it (size ${pin.size})`;
-    return at('rewritten', tree, segment.mismatches[0]?.record.offset ?? segment.firstOffset, detail);
+interface Signs {
+  first: bigint | undefined;
+  last: bigint | undefined;
+  /** Stored leaf is not that of the stored bytes. */
+  readonly mismatches: TreeRow[];
+  /** Offset that comes twice, or lies within the record before. */
+  double: bigint | undefined;
+  /** First hole before a record. Kafka's own holes are lawful: a hole alone proves nothing. */
+  hole: bigint | undefined;
+  readonly leaves: { readonly offset: bigint; readonly leaf: Buffer }[];
+}
+
+/** The class and the first bad offset, as well as they can be told. */
+export async function judgeStretch(stretch: Stretch, rows: AsyncIterable<TreeRow>): Promise<Finding> {
+  const { tree, transport, stored, pinnedMax, isReached } = stretch;
+  const signs = await signsOf(stretch, rows);
+  const { mismatches } = signs;
+  const range = `between offsets ${signs.first ?? 'none'} and ${signs.last ?? 'none'}`;
+  const say = (kind: Finding['class'], offset: bigint | undefined, detail: string): Finding => ({
+    class: kind,
+    tree,
+    detail,
+    ...(offset === undefined ? {} : { offset }),
+  });
+  if (mismatches[0] !== undefined) {
+    return isReordered(mismatches, transport)
+      ? say('reordered', mismatches[0].offset, 'records stand in one another’s place')
+      : say('modified', mismatches[0].offset, 'bytes and leaf do not belong together');
   }
-  const mismatch = segment.mismatches[0];
-  if (mismatch !== undefined) {
-    return isReordered(segment.mismatches, transport)
-      ? at('reordered', tree, mismatch.record.offset, 'records stand in one another’s place')
-      : at('modified', tree, mismatch.record.offset, 'bytes and leaf do not belong together');
-  }
-  if (segment.doubles[0] !== undefined) {
-    return at('inserted', tree, segment.doubles[0], 'a record stands where another one is');
-  }
+  if (signs.double !== undefined)
+    return say('inserted', signs.double, 'a record stands where another one is');
   const missing = pinnedMax - stored;
-  if (missing > 0 && (isReached || segment.gaps[0] !== undefined)) {
-    return at(
-      'deleted',
-      tree,
-      segment.gaps[0] ?? segment.firstOffset,
-      `${missing} of ${pinnedMax} records are gone, ${range}`,
-    );
+  if (missing > 0 && (isReached || signs.hole !== undefined)) {
+    const detail = `${missing} of ${pinnedMax} records are gone, ${range}`;
+    return say('deleted', signs.hole ?? signs.first, detail);
   }
   if (missing > 0) {
-    const first = segment.lastOffset ?? segment.firstOffset;
-    return at(
-      'truncated',
-      tree,
-      first,
-      `the last ${missing} of ${pinnedMax} records are gone; the last one left is named`,
-    );
+    const detail = `the last ${missing} of ${pinnedMax} records are gone; the last one left is named`;
+    return say('truncated', signs.last ?? stretch.before?.offset, detail);
   }
-  const intruder = findIntruder(segment, pin);
+  const intruder = findIntruder(stretch, signs.leaves);
   if (intruder !== undefined)
-    return at('inserted', tree, intruder, 'this record was not there when it was signed');
-  return at(
-    'modified',
-    tree,
-    segment.firstOffset,
-    `somewhere ${range}: bytes and leaf were changed together`,
-  );
+    return say('inserted', intruder, 'this record was not there when it was signed');
+  return say('modified', signs.first, `somewhere ${range}: bytes and leaf were changed together`);
 }
 
-function at(kind: Finding['class'], tree: string, offset: bigint | undefined, detail: string): Finding {
-  return { class: kind, tree, detail, ...(offset === undefined ? {} : { offset }) };
+/** One row more than was signed: an intruder pushes the last signed leaf behind the pin. */
+async function signsOf(
+  { start, before, pin, transport }: Stretch,
+  rows: AsyncIterable<TreeRow>,
+): Promise<Signs> {
+  const wanted = pin.size - start.size;
+  const signs: Signs = {
+    first: undefined,
+    last: undefined,
+    mismatches: [],
+    double: undefined,
+    hole: undefined,
+    leaves: [],
+  };
+  let previous = before;
+  let count = 0;
+  for await (const row of rows) {
+    count += 1;
+    if (signs.leaves.length <= triedLeavesMax) signs.leaves.push(row);
+    if (count > wanted) break;
+    signs.first ??= row.offset;
+    signs.last = row.offset;
+    if (row.derived !== undefined && signs.mismatches.length < suspectsMax) signs.mismatches.push(row);
+    // A file begins at 0; where a topic begins is the broker's retention.
+    const { from, to } = previous ? expectedBehind(previous, transport) : { from: 0n, to: 2n };
+    if (row.offset < from) signs.double ??= row.offset;
+    else if (row.offset > to && (previous !== undefined || transport === 'file')) {
+      signs.hole ??= placeOfHole(previous, row, 1, transport);
+    }
+    previous = row;
+  }
+  return signs;
 }
 
 /** True when putting the records back into each other's place makes the leaves right. */
-export function isReordered(suspects: readonly Suspect[], transport: Transport): boolean {
-  const tried = suspects.filter((s) => (s.record.value?.length ?? 0) <= triedBytesMax);
-  const fits = (s: Suspect) =>
+function isReordered(suspects: readonly TreeRow[], transport: Transport): boolean {
+  const tried = suspects.flatMap((row) => {
+    const record = row.length <= triedBytesMax ? row.record() : undefined;
+    return record === undefined ? [] : [{ record, leaf: row.leaf }];
+  });
+  const [first] = tried;
+  return (
+    first !== undefined &&
     tried.some(
       (other) =>
-        other !== s &&
-        (leafHash({ ...s.record, offset: other.record.offset }, transport).equals(s.leaf) ||
-          leafHash({ ...other.record, offset: s.record.offset }, transport).equals(s.leaf) ||
-          leafHash({ ...s.record, value: other.record.value }, transport).equals(s.leaf)),
-    );
-  return tried.length >= 2 && fits(tried[0] as Suspect);
+        other !== first &&
+        (leafHash({ ...first.record, offset: other.record.offset }, transport).equals(first.leaf) ||
+          leafHash({ ...other.record, offset: first.record.offset }, transport).equals(first.leaf) ||
+          leafHash({ ...first.record, value: other.record.value }, transport).equals(first.leaf)),
+    )
+  );
 }
 
 /** The one record without which the pin holds. */
-function findIntruder(segment: Segment, pin: Pin): bigint | undefined {
-  const leaves = segment.leaves;
-  const wanted = pin.size - segment.start.size;
-  if (leaves === undefined || leaves.length <= wanted) return undefined;
+function findIntruder({ start, pin }: Stretch, leaves: Signs['leaves']): bigint | undefined {
+  const wanted = pin.size - start.size;
+  if (leaves.length > triedLeavesMax || leaves.length <= wanted) return undefined;
+  const { root } = wantedRoot(pin);
   for (let out = 0; out <= wanted; out += 1) {
-    const frontier = copyFrontier(segment.start);
+    const frontier = copyFrontier(start);
     for (let i = 0; i <= wanted; i += 1) {
       if (i !== out) appendLeaf(frontier, (leaves[i] as { leaf: Buffer }).leaf);
     }
-    if (frontierRoot(frontier).equals(pin.root)) return leaves[out]?.offset;
+    if (frontierRoot(frontier).equals(root)) return leaves[out]?.offset;
   }
   return undefined;
 }

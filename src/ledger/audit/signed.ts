@@ -7,6 +7,7 @@ import type { LogIdentity } from '../keys.ts';
 import { openNote } from '../note.ts';
 import type { Finding } from './findings.ts';
 import { type KeyAudit, openKeyAudit } from './keys.ts';
+import type { OutsideTime } from './metaTimes.ts';
 import type { PinBook } from './pins.ts';
 
 export interface SignedAudit {
@@ -19,6 +20,8 @@ export interface SignedAudit {
   readonly keys: KeyAudit;
   /** Of the newest meta checkpoint in the anchor. */
   readonly anchoredSize: number;
+  /** When the anchor had which size of the meta-log, about once a minute. */
+  readonly outside: readonly OutsideTime[];
 }
 
 /** Reads every checkpoint the anchor and the store hold, checks its signature, and pins what it says. */
@@ -56,6 +59,7 @@ export async function auditSigned(
     newestSigned,
     keys,
     anchoredSize: anchor.size,
+    outside: anchor.outside,
   };
 }
 
@@ -77,7 +81,8 @@ async function auditAnchor(
   reader: ReturnType<typeof noteReader>,
   book: PinBook,
   findings: Finding[],
-): Promise<{ newest: number; size: number; notes: string[] }> {
+): Promise<{ newest: number; size: number; outside: readonly OutsideTime[]; notes: string[] }> {
+  const outside: OutsideTime[] = [];
   let newest = 0;
   let size = 0;
   let unreadable = 0;
@@ -90,14 +95,17 @@ async function auditAnchor(
     if (!read.checkpoint) continue;
     book.add(read.checkpoint, 'outside');
     newest = Math.max(newest, entry.time);
-    if (entry.origin === metaOrigin(logId)) size = Math.max(size, entry.size);
+    if (entry.origin !== metaOrigin(logId)) continue;
+    size = Math.max(size, entry.size);
+    if (Math.abs(entry.time - (outside.at(-1)?.time ?? 0)) >= 60_000)
+      outside.push({ size: entry.size, time: entry.time });
   }
   if (newest === 0) {
     const detail = `${path} holds no checkpoint of this log: nothing outside the store remembers it`;
     findings.push({ class: 'no-anchor', tree: '', detail });
   }
   const torn = `${unreadable} lines of ${path} cannot be read (a crash tears at most one a run)`;
-  return { newest, size, notes: unreadable > 0 ? [torn] : [] };
+  return { newest, size, outside, notes: unreadable > 0 ? [torn] : [] };
 }
 
 function noteReader(logId: string, keys: KeyAudit) {

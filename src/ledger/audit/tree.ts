@@ -1,148 +1,158 @@
-import { type KwRecord, type StreamKey, streamKeyText } from '../../core/record.ts';
 import type { StoredRecord } from '../../store/positions.ts';
 import { canName, leafHasher, type Transport, transports } from '../leaf.ts';
 import type { BoundFrom } from '../settings.ts';
-import { appendLeaf, copyFrontier, emptyFrontier, type Frontier, frontierRoot } from '../tree.ts';
+import { appendLeaf, copyFrontier, frontierRoot } from '../tree.ts';
 import type { Finding } from './findings.ts';
-import { isMet, type Pin, pinWalk } from './pins.ts';
-import { addLeaf, addToSegment, isReordered, judgeSegment, newSegment, type Segment } from './segment.ts';
+import { investigate, nameRewriting } from './investigate.ts';
+import { metRoot, type Pin, pinWalk } from './pins.ts';
+import { expectedBehind, type Place, placeBehind, type TreeRow } from './rows.ts';
+import { type ExpectedTile, tileGrowth } from './tiles.ts';
+import {
+  closeSegment,
+  fromNothing,
+  newSegment,
+  type State,
+  say,
+  sayDifference,
+  sayFork,
+  sayOdd,
+  type TreeAuditOptions,
+} from './treeState.ts';
 
-/** Derives one tree again from the bytes, record by record, and holds it against every pin. */
+export interface TreeOutcome {
+  readonly findings: readonly Finding[];
+  /** Over the leaves that were read. */
+  readonly size: number;
+  readonly root: Buffer;
+  /** Leaves that were ever pinned. */
+  readonly pinned: number;
+  /** Full tiles as they must be. */
+  readonly tiles: ReadonlyMap<string, ExpectedTile>;
+  /** Leaves behind the last full tile. */
+  readonly edge: Buffer;
+  /** False: it could not be held against its pins to the end. */
+  readonly isWhole: boolean;
+}
+
+/** Holds one tree against every pin, row by row, and where one does not hold says which row is why. */
 export interface TreeAudit {
-  /** Returns false when the stored leaf is not that of the stored row. */
-  add(stored: StoredRecord): boolean;
+  /** @returns a place: what stands behind it must be read again */
+  page(rows: readonly TreeRow[]): Promise<Place | undefined>;
+  /** Leaves so far. */
+  size(): number;
   /** `isStopped`: the log ended in order, so that whatever nobody signed came afterwards. */
-  end(isStopped: boolean): { findings: Finding[]; root: Buffer; stored: number; pinned: number };
+  end(isStopped: boolean): Promise<Place | TreeOutcome>;
 }
 
-interface State {
-  readonly tree: string;
-  readonly transport: Transport;
-  /** Over the leaves as stored. */
-  frontier: Frontier;
-  /** Over the leaves as derived, from the first that differs. */
-  derived: Frontier | undefined;
-  segment: Segment;
-  previous: KwRecord | undefined;
-  broken: { segment: Segment; pin: Pin } | undefined;
-  isResigned: boolean;
-  readonly findings: Finding[];
-}
+/** Odd rows kept of one stretch between two pins. */
+const oddMax = 64;
 
-export function createTreeAudit(key: StreamKey, transport: Transport, pins: readonly Pin[]): TreeAudit {
+export function createTreeAudit(options: TreeAuditOptions): TreeAudit {
+  const { pins, start = fromNothing } = options;
+  const growth = tileGrowth(start.frontier, start.edges);
   const state: State = {
-    tree: streamKeyText(key),
-    transport,
-    frontier: emptyFrontier(),
-    derived: undefined,
-    segment: newSegment(emptyFrontier(), undefined),
-    previous: undefined,
-    broken: undefined,
-    isResigned: false,
+    ...options,
+    growth,
+    pinAt: pinWalk(pins),
+    pinnedMax: pins.at(-1)?.size ?? start.frontier.size,
     findings: [],
+    erased: new Set(),
+    segment: newSegment(growth.frontier, start.place, undefined),
+    previous: undefined,
+    place: start.place,
+    isLost: false,
+    isForkSaid: false,
+    failed: undefined,
   };
-  const hasher = leafHasher(key, transport);
-  const pinAt = pinWalk(pins);
-  const pinned = pins.at(-1)?.size ?? 0;
   return {
-    add({ record, leaf, isAsWritten }) {
-      const derived = hasher(record);
-      const isSame = derived.equals(leaf) && isAsWritten;
-      if (!isSame) state.derived ??= copyFrontier(state.frontier);
-      if (state.segment.firstOffset === undefined) {
-        state.segment = newSegment(state.frontier, record.offset);
+    async page(rows) {
+      for (const row of rows) {
+        const pin = addRow(state, row);
+        const again = pin && !holds(state, pin) ? await investigate(state, pin, true) : undefined;
+        if (again !== undefined) return again;
       }
-      addToSegment(state.segment, { record, leaf }, state.previous, !isSame, transport);
-      if (state.broken !== undefined) addOneMore(state.broken, record.offset, leaf);
-      appendLeaf(state.frontier, leaf);
-      if (state.derived !== undefined) appendLeaf(state.derived, derived);
-      const pin = pinAt(state.frontier);
-      if (pin !== undefined) meetPin(state, pin);
-      state.previous = record;
-      return isSame;
+      return undefined;
     },
-    end: (isStopped) => {
-      endTree(state, pins, pinned, isStopped);
-      const stored = state.frontier.size;
-      return { findings: state.findings, root: frontierRoot(state.frontier), stored, pinned };
-    },
+    size: () => growth.frontier.size,
+    end: (isStopped) => endTree(state, isStopped),
   };
 }
 
-function meetPin(state: State, pin: Pin): void {
-  if (isMet(pin, state.frontier)) {
-    if (pin.conflict !== undefined && state.broken === undefined) reportFork(state, pin);
-    if (state.broken !== undefined) state.isResigned = true;
-    else reportBytes(state);
-  } else if (state.derived !== undefined && isMet(pin, state.derived) && state.broken === undefined) {
-    for (const { record } of state.segment.mismatches) {
-      const detail = 'the bytes are those that were signed, the leaf column is not';
-      state.findings.push({ class: 'leaf-modified', tree: state.tree, offset: record.offset, detail });
-    }
-    state.frontier = state.derived;
-  } else {
-    state.broken ??= { segment: state.segment, pin };
-    // The store signs what stands in it, but whoever is outside remembers another root of that size.
-    if (pin.conflict?.equals(frontierRoot(state.frontier))) state.isResigned = true;
+/** @returns the pin that the tree must meet now */
+function addRow(state: State, row: TreeRow): Pin | undefined {
+  const { segment, growth, previous } = state;
+  if (previous?.offset === row.offset && previous.gone === undefined && row.gone === undefined) {
+    // One offset, one record: the second is none, whatever it holds.
+    sayDifference(state, { kind: 'inserted', offset: row.offset, count: 1 });
+    return undefined;
   }
-  state.derived = undefined;
-  state.segment = newSegment(state.frontier, undefined);
-}
-
-/** What is stored is one of two histories that claim this size. */
-function reportFork({ findings, tree, segment }: State, pin: Pin): void {
-  const detail = `two different roots are remembered for ${pin.size} records: somebody else signs with this key, or wrote a false pin`;
-  findings.push({
-    class: 'rewritten',
-    tree,
-    detail,
-    ...(segment.lastOffset === undefined ? {} : { offset: segment.lastOffset }),
-  });
-}
-
-function addOneMore({ segment, pin }: { segment: Segment; pin: Pin }, offset: bigint, leaf: Buffer): void {
-  if (segment.leaves?.length === pin.size - segment.start.size) addLeaf(segment, offset, leaf);
+  state.previous = row;
+  state.place = placeBehind(row, state.place);
+  if (state.isLost) return undefined;
+  segment.first ??= row.offset;
+  if (row.derived !== undefined) {
+    segment.derived ??= copyFrontier(growth.frontier);
+    if (segment.odd.length < oddMax) segment.odd.push(row);
+  }
+  if (row.isErased && !state.erased.has(row.offset)) {
+    state.erased.add(row.offset);
+    say(state, 'erased-lawful', row.offset, 'its bytes were erased by law; its leaf stands');
+  }
+  growth.append(row.leaf, row.offset);
+  if (segment.derived !== undefined) appendLeaf(segment.derived, row.derived ?? row.leaf);
+  return state.pinAt(growth.frontier.size);
 }
 
 /** The leaves are those that were signed: where the bytes do not give them, the bytes were changed. */
-function reportBytes(state: State): void {
-  const suspects = state.segment.mismatches;
-  if (suspects.length === 0) return;
-  const isSwap = isReordered(suspects, state.transport);
-  for (const { record } of suspects) {
-    state.findings.push({
-      class: isSwap ? 'reordered' : 'modified',
-      tree: state.tree,
-      offset: record.offset,
-      detail: isSwap ? 'records stand in one another’s place' : 'the bytes are not those that were signed',
-    });
+function holds(state: State, pin: Pin): boolean {
+  const met = metRoot(pin, state.growth.frontier);
+  if (met === undefined) {
+    // Once it is said that the store follows a history of its own, that is the one it is held against.
+    return state.isForkSaid && !pin.roots.some((r) => r.isInStore);
   }
+  if (pin.roots.length > 1) sayFork(state, pin, met);
+  sayOdd(state);
+  closeSegment(state);
+  return true;
 }
 
-function endTree(state: State, pins: readonly Pin[], pinned: number, isStopped: boolean): void {
-  const { broken, segment, frontier } = state;
-  const common = { stored: frontier.size, pinnedMax: pinned, isResigned: state.isResigned };
-  if (broken !== undefined) {
-    state.findings.push(judgeSegment(state.tree, state.transport, { ...broken, ...common, isReached: true }));
-    return;
-  }
-  const unreached = pins.find((p) => p.size > frontier.size);
+async function endTree(state: State, isStopped: boolean): Promise<Place | TreeOutcome> {
+  const { growth, pins } = state;
+  const unreached = state.isLost ? undefined : pins.find((p) => p.size > growth.frontier.size);
   if (unreached !== undefined) {
-    // Cut right after a checkpoint: the last record left stands before it.
-    segment.lastOffset ??= state.previous?.offset;
-    state.findings.push(
-      judgeSegment(state.tree, state.transport, { segment, pin: unreached, ...common, isReached: false }),
-    );
+    const again = await investigate(state, unreached, false);
+    if (again !== undefined && !state.isLost) return again;
+  } else if (!state.isLost) await endBehindPins(state, isStopped);
+  await nameRewriting(state);
+  return {
+    findings: state.findings,
+    size: growth.frontier.size,
+    root: frontierRoot(growth.frontier),
+    pinned: state.pinnedMax,
+    tiles: growth.kept(),
+    edge: growth.edge(),
+    isWhole: !state.isLost,
+  };
+}
+
+/** Behind the newest pin nothing is signed, but a leaf must still be that of its bytes. */
+async function endBehindPins(state: State, isStopped: boolean): Promise<void> {
+  const { segment, source, transport } = state;
+  sayOdd(state);
+  if (segment.first === undefined) return;
+  if (isStopped) {
+    const detail = 'records stand after the last one that was signed when the log was closed in order';
+    say(state, 'inserted', segment.first, detail);
     return;
   }
-  // After the newest pin: nothing is signed, but a leaf must still be that of its bytes.
-  reportBytes(state);
-  if (isStopped && segment.firstOffset !== undefined) {
-    const detail = 'records stand after the last one that was signed when the log was closed in order';
-    state.findings.push({ class: 'inserted', tree: state.tree, offset: segment.firstOffset, detail });
-  } else if (segment.doubles[0] !== undefined) {
-    const detail = 'a record stands where another one is, after the newest checkpoint';
-    state.findings.push({ class: 'inserted', tree: state.tree, offset: segment.doubles[0], detail });
+  let previous = segment.before;
+  for await (const row of source.rows(segment.place)) {
+    if (previous !== undefined && row.offset < expectedBehind(previous, transport).from) {
+      const detail = 'a record stands where another one is, after the newest checkpoint';
+      say(state, 'inserted', row.offset, detail);
+      return;
+    }
+    previous = row;
   }
 }
 
