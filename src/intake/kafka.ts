@@ -2,6 +2,7 @@
  * The consumer group: connects, joins, hands batches to the reader, and begins a new session when one crashed.
  * What the client library really does when things go wrong is in docs/kafka.md.
  */
+import { setMaxListeners } from 'node:events';
 import type { Admin, Consumer, Kafka } from 'kafkajs';
 import { systemClock } from '../core/clock.ts';
 import { KeywitnessError } from '../core/errors.ts';
@@ -68,6 +69,8 @@ class KafkaIntake {
   readonly #outage = new Outage();
 
   constructor(options: KafkaOptions, sink: IntakeSink, telemetry: Telemetry) {
+    // Every partition that waits listens for the end.
+    setMaxListeners(0, this.#stopping.signal);
     this.#options = options;
     this.#telemetry = telemetry;
     this.#kafka = newKafka(options, (line) => this.#kafkaSays(line));

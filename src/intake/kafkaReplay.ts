@@ -108,7 +108,9 @@ async function readStretches(
   };
   const guard = progressGuard(() => end(new Error(`${topic} gave nothing for ${silenceMaxMs / 1000} s`)));
   consumer.on(consumer.events.CRASH, ({ payload }) => end(payload.error));
-  consumer.on(consumer.events.GROUP_JOIN, () => position(consumer, topic, left));
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
+    position(consumer, topic, payload.memberAssignment[topic] ?? [], left),
+  );
   // Also of a batch that held only control records or aborted data, which no handler sees.
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
     const stretch = left.get(payload.partition);
@@ -143,7 +145,14 @@ async function readStretches(
 }
 
 /** Whenever the group is joined, also again: each stretch from where it stands, and nothing else. */
-function position(consumer: Consumer, topic: string, left: ReadonlyMap<number, Stretch>): void {
+function position(
+  consumer: Consumer,
+  topic: string,
+  assigned: readonly number[],
+  left: ReadonlyMap<number, Stretch>,
+): void {
+  const partitions = assigned.filter((partition) => !left.has(partition));
+  if (partitions.length > 0) consumer.pause([{ topic, partitions }]);
   for (const { partition, next } of left.values()) consumer.seek({ topic, partition, offset: String(next) });
 }
 

@@ -114,12 +114,12 @@ export function storeRecovered(t: Telemetry, downMs: number): void {
   t.log.info({ event: 'store_recovered', downMs }, 'the store takes records again');
 }
 
-/** The group gave the partitions to another member in the meantime: that one reads them, from our store's mark. */
+/** The group gave the partitions away, the topic is another one, or nobody said: read again from our store's mark. */
 export function flushNotOurs(t: Telemetry, records: number, error: unknown): void {
   t.metrics.flushes.inc({ result: 'not_ours' });
   t.log.warn(
     { event: 'flush_not_ours', records, reason: errorText(error) },
-    'left the group before a flush; it was not stored here and is read again',
+    'it is not certain that these records are still ours to store: they are read again, by us or by whoever has them now',
   );
 }
 

@@ -15,7 +15,7 @@ export interface FaultContext {
 }
 
 export interface FaultOutcome {
-  /** Gap leaves and critical alerts that it must have left. */
+  /** Gap leaves and alerts, high or critical, that it must have left. */
   readonly gaps: number;
   readonly alerts: readonly string[];
   /** What must have shown while it lasted and did not. */
@@ -93,6 +93,20 @@ const pause: Fault = (context) =>
     // kafkajs waits 5 s for an answer to a fetch, and tries for about as long.
     context.pauseMs >= 30_000,
   );
+
+/** Longer than a restart: a person is told. */
+const awayForLong: Fault = async (context) => {
+  const outcome = await awayWhile(
+    context,
+    async () => {
+      await context.brokers[0]?.stop();
+      await sleep(75_000);
+    },
+    () => context.brokers[0]?.start(),
+    true,
+  );
+  return { ...outcome, alerts: ['keywitness.away'] };
+};
 
 /** The one that is asked for partition 0 is gone for good, until everything is read from the others. */
 const leaderChange: Fault = async (context) => {
@@ -206,6 +220,7 @@ export const faults: Readonly<Record<string, Fault>> = {
   'restart, clean': restartClean,
   'restart, hard': restartHard,
   pause,
+  'away for long': awayForLong,
   'leader change': leaderChange,
   rebalances,
   'retention past our offset': retention,

@@ -243,7 +243,7 @@ kafka:
         reader,
       });
       const rows = await engine.rows(
-        "SELECT DISTINCT rule FROM kw.alerts WHERE startsWith(rule, 'keywitness.') AND severity = 'critical'",
+        "SELECT DISTINCT rule FROM kw.alerts WHERE startsWith(rule, 'keywitness.') AND severity IN ('critical', 'high')",
       );
       return { report, replayed, alerts: rows.map((r) => String(r.rule)) };
     } finally {

@@ -260,6 +260,21 @@ describeKafka('a topic that is not the one it was', () => {
     expect(sink.stored.slice(20).every((r) => r.epoch === 1)).toBe(true);
   });
 
+  test('re-created with fewer partitions while we consume it: what it has is read, and all is well again', async () => {
+    const { addresses, topic, sink, log, start } = await setup(3);
+    for (const partition of [0, 1, 2]) await produce(addresses, topic, messages(0, 20), { partition });
+    start();
+    await until('60 records are stored', () => sink.stored.length === 60);
+    await recreate(addresses, topic);
+    await produce(addresses, topic, messages(1_000, 1_040));
+    await until('the new ones are stored', () => sink.stored.length >= 100);
+    expect(sink.values().slice(60)).toEqual(numbers(1_000, 1_040));
+    await until('all is well', () => log.telemetry.faults.size === 0);
+    await produce(addresses, topic, messages(1_040, 1_050));
+    await until('it goes on', () => sink.stored.length >= 110);
+    expect([...log.telemetry.faults]).toEqual([]);
+  });
+
   test('re-created and filled beyond us while reading waits for a slow store: a new epoch holds all of it', async () => {
     const { addresses, topic, sink, log, start } = await setup();
     // Some 2,000 in one answer of the broker.
