@@ -13,6 +13,7 @@ import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { holdCommand } from './hold.ts';
 import { ingestCommand } from './ingest.ts';
+import { keysCommand } from './keys.ts';
 import { printable } from './output.ts';
 import { proveCommand } from './prove.ts';
 import { queryCommand } from './query.ts';
@@ -48,6 +49,7 @@ function program(): Command {
     .addCommand(verifyCommand())
     .addCommand(proveCommand())
     .addCommand(checkpointCommand())
+    .addCommand(keysCommand())
     .addCommand(retentionCommand())
     .addCommand(holdCommand())
     .addCommand(witnessCommand())

@@ -39,13 +39,16 @@ interface Place {
   readonly passphrase: Secret | undefined;
 }
 
+const missing = ({ key }: Place) => `${key} is missing. Nothing was signed. ${wayOut}`;
+
 /** Reads the key and identity of DATA/ledger, making both when neither is there. @throws KW_KEY */
 export function openLocalKeys(dataDir: string, env: Environment): LedgerKeys {
   const at = placeOf(dataDir, env);
   const identity = readIdentity(dataDir);
   if (identity === undefined && !existsSync(at.key)) return createKeys(at);
   const waiting = endRollover(at, identity?.publicKey);
-  if (!existsSync(at.key) && waiting !== undefined && identity !== undefined) {
+  if (!existsSync(at.key) && identity !== undefined) {
+    if (waiting === undefined) throw new KeywitnessError('KW_KEY', missing(at));
     return keysOf(at, identity.logId, identity.publicKey, undefined, waiting);
   }
   const current = readKeyFile(at.key, at.passphrase);
@@ -60,7 +63,7 @@ export function openLocalKeys(dataDir: string, env: Environment): LedgerKeys {
 }
 
 /** For a log whose signing key is lost or stolen: it can do nothing but name the key that follows. @throws KW_KEY */
-export function openLostKeys(dataDir: string, env: Environment): LedgerKeys {
+export function openLostLocalKeys(dataDir: string, env: Environment): LedgerKeys {
   const at = placeOf(dataDir, env);
   const identity = readIdentity(dataDir);
   if (identity === undefined) {
@@ -109,7 +112,7 @@ function keysOf(
       replaceKey(at);
     },
   });
-  const lost = current === undefined ? `${at.key} is missing. Nothing was signed. ${wayOut}` : undefined;
+  const lost = current === undefined ? missing(at) : undefined;
   return {
     logId,
     publicKey,

@@ -1,6 +1,6 @@
 import type { Environment } from './keyFile.ts';
 import type { LedgerKeys } from './keys.ts';
-import { openLocalKeys } from './localKeys.ts';
+import { openLocalKeys, openLostLocalKeys } from './localKeys.ts';
 
 /**
  * Opens whoever signs for the log of DATA/ledger; makes log and key when neither is there. The one place that
@@ -8,4 +8,9 @@ import { openLocalKeys } from './localKeys.ts';
  */
 export async function openKeys(dataDir: string, env: Environment): Promise<LedgerKeys> {
   return openLocalKeys(dataDir, env);
+}
+
+/** For a log whose key is lost or stolen: signs nothing, and makes the key that follows. @throws KW_KEY */
+export async function openLostKeys(dataDir: string, env: Environment): Promise<LedgerKeys> {
+  return openLostLocalKeys(dataDir, env);
 }

@@ -19,9 +19,8 @@ import { AnchorFile, readAnchor } from '../../src/ledger/anchors/file.ts';
 import { createKeyFile } from '../../src/ledger/keyFile.ts';
 import { leafHashOfText } from '../../src/ledger/leaf.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
-import { openLostKeys } from '../../src/ledger/localKeys.ts';
 import { localSigner } from '../../src/ledger/note.ts';
-import { openKeys } from '../../src/ledger/openKeys.ts';
+import { openKeys, openLostKeys } from '../../src/ledger/openKeys.ts';
 import type { LedgerStore } from '../../src/ledger/ports.ts';
 import { recoverKeys, registerRoot, rotateKeys } from '../../src/ledger/rotate.ts';
 import { type Machine, stoppingMachine, stoppingStore } from '../support/crashing.ts';
@@ -240,10 +239,9 @@ describe('the offline root', () => {
   const rootOf = () => localSigner(createKeyFileOnce(rootFile()));
   const createKeyFileOnce = (path: string) =>
     existsSync(path) ? createPrivateKey(readFileSync(path)) : createKeyFile(path, undefined).privateKey;
-  const lost = async (store: LedgerStore) => ({ ...(await lostOptions(store)) });
-  const lostOptions = async (store: LedgerStore) => ({
+  const lost = async (store: LedgerStore) => ({
     store,
-    keys: openLostKeys(dataDir(), {}),
+    keys: await openLostKeys(dataDir(), {}),
     anchorFile: anchorFile(),
     clock,
   });

@@ -35,6 +35,24 @@ export async function readKeyHistory(engine: Engine, { logId, publicKey }: LogId
   return history;
 }
 
+/** After this a key should be replaced: whoever copied it unseen can sign with it until then. */
+export const keyAgeDaysMax = 90;
+
+/** Age of a key in whole days; `since` in milliseconds. */
+export function ageDays(since: number, now: number): number {
+  return Math.max(0, Math.floor((now - since) / 86_400_000));
+}
+
+/** How old the key in force is, in whole days; undefined = nothing was signed yet. */
+export async function keyAgeDays(
+  engine: Engine,
+  identity: LogIdentity,
+  now: number,
+): Promise<number | undefined> {
+  const since = (await readKeyHistory(engine, identity)).eras().at(-1)?.since;
+  return since === undefined ? undefined : ageDays(since, now);
+}
+
 /** Begins with the key leaves of the store; the first key is the anchor's where the two differ. */
 export async function openKeyAudit(
   engine: Engine,
