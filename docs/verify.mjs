@@ -10,11 +10,10 @@ import { createHash, createPublicKey, verify as verifySignature } from 'node:cry
 import { existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 const verdicts = ['intact', 'tampered', 'truncated', 'unknown', 'expired']; // by exit code
-const others = { truncated: 2, 'rolled-back': 2, 'unknown-key': 3, 'no-keys': 3, 'no-quorum': 3, 'no-leaf': 3 };
-Object.assign(others, { 'expired-lawful': 4, 'erased-lawful': 4 }); // every other class is tampering
+const classes = [[], [], ['truncated', 'rolled-back'], ['unknown-key', 'no-keys', 'no-quorum', 'no-leaf'], ['expired-lawful', 'erased-lawful']];
 const findings = [];
-function found(kind, where, words) {
-  if (findings.length < 1000) findings.push({ class: kind, where, words, exit: others[kind] ?? 1 });
+function found(kind, where, words) { // a class that is not listed is tampering
+  if (findings.length < 1000) findings.push({ class: kind, where, words, exit: Math.abs(classes.findIndex((c) => c.includes(kind))) });
 }
 const readFile = (path) => (existsSync(path) && statSync(path).isFile() ? readFileSync(path) : undefined);
 // --- Hashes: RFC 6962 section 2.1 -----------------------------------------------------------------------------------
@@ -235,12 +234,14 @@ function readCheckpoint(folder, where) {
 // --- The meta-log: docs/ledger.md, "Meta-log", "Keys", "Retention" --------------------------------------------------
 const eraAt = (log, index) => Math.max(0, log.eras.findLastIndex((era) => era.from <= index));
 const keysOf = (log, eras, origin) => [...eras].flatMap((e) => (log.eras[e].key ? [keyOf(origin, log.eras[e].key)] : []));
-/** Takes in one leaf: which key is in force from where, what is pinned, what is lawfully gone. */
-function seeMeta(log, index, text) {
-  const [tag, kind, , ...lines] = text.toString().split('\n');
+function seeMeta(log, index, text) { // which key is in force from where, what is pinned, what is lawfully gone
+  const [tag, kind, time, ...lines] = text.toString().split('\n');
   const all = (name) => lines.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length + 1));
   const [value, where] = [(name) => all(name)[0] ?? '', `meta/${index}`];
   if (tag !== 'keywitness-meta/v1') return;
+  // A clock that was set back is lawful: the leaf that meets it says so.
+  if (time < log.time && value('clock') !== log.time.slice(5)) found('back-dated', where, 'its time lies before the last one');
+  log.time = time;
   if (index === 0 && kind === 'kind start') log.eras[0].key = parseKey(value('key'), 1)?.publicKey;
   if (kind === 'kind key') seeKey(log, index, value, where);
   if (kind === 'kind hold' && value('act') === 'release') log.holds.delete(value('id'));
@@ -298,10 +299,11 @@ function checkBundle(folder) {
   if (log.isWhole && tree.root64() !== meta.root64) found('rewritten', 'meta', 'its leaves do not lead to the signed root');
   log.eras[0].key ??= (sets.flat().find((k) => signersOf(meta, [k]).length === 1) ?? sets[0]?.[0])?.publicKey;
   const era = eraAt(log, meta.size - 1);
+  const signing = [...log.eras.keys()].filter((e) => e === era || log.eras[e].from === meta.size); // two at a rollover
   for (const set of sets) {
     const isTrusted = (e) => e >= 0 && (set.some((k) => log.eras[e].key?.equals(k.publicKey)) || isTrusted(log.eras[e].endorser));
     if (set.length === 0) found('unknown-key', 'meta', 'none of the keys given is one of this log');
-    else if (isSigned(meta, keysOf(log, [era], meta.origin), 'meta') && !isTrusted(era))
+    else if ([[era], signing].every((eras) => isSigned(meta, keysOf(log, eras, meta.origin), 'meta')) && !isTrusted(era))
       found('wrong-key', 'meta', 'no key that is trusted leads to the one that signs it');
   }
   checkQuorum(meta, 'meta');
@@ -309,14 +311,12 @@ function checkBundle(folder) {
   const listed = [...log.pins.keys()].map((origin) => origin.split('/').slice(2).join('/'));
   for (const name of new Set([...named, ...listed])) if (name.includes('/')) checkStream(folder, log, name);
 }
-/** What is missing though nothing says that it may: deleted when something follows, else cut off. */
-function missingRun() {
+function missingRun() { // what is missing and may not be: deleted when something follows, else cut off
   let first;
   const end = (kind) => first && found(kind, first, 'it is missing, and the meta-log does not say why');
   return { end, see: (place, isThere) => [isThere && end('deleted'), (first = isThere ? undefined : (first ?? place))] };
 }
-/** One stream: its checkpoint against the meta-log, its tree, records and every root that was pinned before. */
-function checkStream(folder, log, name) {
+function checkStream(folder, log, name) { // its checkpoint, tree, records, and every root that was pinned before
   const [path, tree] = [join(folder, 'trees', name.replace(/\/(\d+)\/(\d+)$/, '.$1.$2')), new Tree()];
   const origin = `keywitness/${log.id}/${name}`;
   const [pins, newest] = [(log.isWhole && log.pins.get(origin)) || [], log.isWhole && log.pins.get(origin)?.at(-1)];

@@ -9,12 +9,14 @@ import {
   leafOf,
   metaHashes,
   metaLeaf,
+  metaOriginOf,
   noteOf,
   originOf,
   pinLine,
   type Random,
   recordLines,
   rolloverLines,
+  rootLines,
   type ToyKey,
   type ToyLeaf,
   type ToyLog,
@@ -22,6 +24,7 @@ import {
   tileName,
   treeHash,
   treeOf,
+  vkeyOf,
 } from './toyBundle.ts';
 
 /** What an attacker left behind, and where an honest report must point. */
@@ -328,6 +331,32 @@ export const attacks: Readonly<Record<string, Attack>> = {
       tree: 'meta',
       index: at,
     };
+  },
+  'a root of the attacker’s own, registered before the key that is trusted': (log) => {
+    // The pinned key is real and stands in the log; what leads from the log's beginning past it is the attacker's.
+    const [real] = log.keys as [ToyKey];
+    const [before, own] = [keyOf('before'), keyOf('own root')];
+    const at = (index: number) => 1_767_225_600_000 + index * 10_000;
+    log.meta = [metaLeaf('start', at(0), [`key ${vkeyOf(metaOriginOf(log), before)}`])];
+    log.meta.push(metaLeaf('key', at(1), rootLines(log, 1, before, own)));
+    log.meta.push(metaLeaf('key', at(2), rolloverLines(log, 2, before, real, before)));
+    log.meta.push(metaLeaf('key', at(3), rolloverLines(log, 3, real, thief(log), own, 'root')));
+    log.meta.push(
+      metaLeaf(
+        'heartbeat',
+        at(4),
+        log.streams.map((s) => pinLine(log, s)),
+      ),
+    );
+    for (const s of log.streams) s.isEnded = false;
+    return { files: signedAgain(log, thief(log)), trust: 'pinned', tree: 'meta' };
+  },
+  'a time set back with the stolen key': (log, random) => {
+    const index = 2 + random(log.meta.length - 2);
+    log.meta[index] = (log.meta[index] as string).replace(/^time .*$/m, 'time 2020-01-01T00:00:00.000Z');
+    const { keys } = log.metaCheckpoint;
+    log.metaCheckpoint = { size: log.meta.length, root: treeHash(metaHashes(log)), keys, isWitnessed: false };
+    return { files: filesOf(log), trust: 'pinned', tree: 'meta', index };
   },
   'erased without a word': (log, random) => {
     const { s, index, leaf } = victim(log, random);

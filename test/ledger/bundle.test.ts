@@ -57,8 +57,24 @@ describe('a bundle made by others from the page', () => {
     expect(result).toMatchObject({ verdict: 'intact', findings: [{ class: 'gap' }] });
   });
 
-  it('is intact at the moment of a rollover, when two keys sign', () => {
-    expect(verdictOf(filesOf(logOf({ endsAtRollover: true }))).verdict).toBe('intact');
+  it('is intact at the moment of a rollover, when two keys sign and each signature holds', () => {
+    const log = logOf({ endsAtRollover: true });
+    expect(verdictOf(filesOf(log)).verdict).toBe('intact');
+    const [before, after] = log.metaCheckpoint.keys as [ToyLog['witness'], ToyLog['witness']];
+    for (const keys of [[after], [log.witness, after]]) {
+      expect(verdictOf(filesOf({ ...log, metaCheckpoint: { ...log.metaCheckpoint, keys } })).verdict).toBe(
+        'tampered',
+      );
+    }
+    const files = filesOf(log);
+    const path = 'trees/meta/checkpoint';
+    const note = (files.get(path) as Buffer).toString();
+    const other = noteOf(metaOriginOf(log), 1, log.metaCheckpoint.root, [before, after]);
+    // The second signature is one of the same key, of another text.
+    const lines = note.split('\n');
+    lines[5] = other.split('\n')[5] as string;
+    files.set(path, Buffer.from(lines.join('\n')));
+    expect(verdictOf(files)).toMatchObject({ verdict: 'tampered', findings: [{ class: 'forged' }] });
   });
 
   it('is expired, no more, after retention and erasure', () => {

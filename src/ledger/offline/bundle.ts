@@ -115,12 +115,13 @@ function checkTrust(
     report({ class: 'unknown-key', place: 'meta', detail: 'none of the keys given is one of this log' });
     return;
   }
-  const verifierOf = (era: number) => noteVerifier(origin, keys.eras()[era]?.publicKey as Buffer);
   const era = Math.max(0, keys.eraAt(size - 1));
-  const inForce = verifierOf(era);
-  const bySigned = checkSignature(note, [inForce], 'meta');
-  if (bySigned !== undefined) {
-    report(bySigned.class === 'unknown-key' ? { ...bySigned, class: 'wrong-key' } : bySigned);
+  const inForce = noteVerifier(origin, keys.eras()[era]?.publicKey as Buffer);
+  // At a rollover the key that follows signs too, and a known key's signature must hold.
+  const signers = keys.signersAt(size - 1).map((key) => noteVerifier(origin, key));
+  const problem = checkSignature(note, [inForce], 'meta') ?? checkSignature(note, signers, 'meta');
+  if (problem !== undefined) {
+    report(problem.class === 'unknown-key' ? { ...problem, class: 'wrong-key' } : problem);
     return;
   }
   if (isEndorsed(keys, era, trusted)) return;

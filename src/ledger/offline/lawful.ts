@@ -23,14 +23,15 @@ export function lawfulLeaves(tree: string, facts: MetaFacts | undefined, report:
   const neighbours = offsetChecker(tree, report);
   const used = { expired: 0, erased: 0 };
   let first = 0;
-  const rangeAt = (index: number) =>
-    ranges.slice(first).find(({ range }) => range.from <= index && index < range.from + range.count);
+  // A range may be told twice after a crash: every one that covers a leaf is held against it.
+  const covering = (index: number) =>
+    ranges.slice(first).filter(({ range }) => range.from <= index && index < endOf(range));
   return {
     see({ index, hash }, offset) {
       while (first < ranges.length && endOf(ranges[first]?.range) <= index) first += 1;
-      const dropped = rangeAt(index);
-      if (dropped !== undefined) appendLeaf(dropped.frontier, hash);
-      neighbours.see(index, offset, erased.get(index), dropped?.range);
+      const dropped = covering(index);
+      for (const { frontier } of dropped) appendLeaf(frontier, hash);
+      neighbours.see(index, offset, erased.get(index), dropped[0]?.range);
       const act = erased.get(index);
       if (act === undefined || act.leaf.equals(hash)) return;
       const detail = 'the erasure leaf of the meta-log names another leaf hash for it';
@@ -38,7 +39,7 @@ export function lawfulLeaves(tree: string, facts: MetaFacts | undefined, report:
     },
     covers(index) {
       if (erased.has(index)) used.erased += 1;
-      else if (rangeAt(index) !== undefined) used.expired += 1;
+      else if (covering(index).length > 0) used.expired += 1;
       else return false;
       return true;
     },

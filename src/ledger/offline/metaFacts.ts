@@ -7,7 +7,7 @@ import { parseKeyLeaf } from '../keyLeaf.ts';
 import { type MetaLeaf, metaValue, parseMeta } from '../meta.ts';
 import { strictBase64 } from '../note.ts';
 import { type ExpiredRange, parseRetention } from '../retention.ts';
-import type { Report } from './finding.ts';
+import type { OfflineClass, Report } from './finding.ts';
 import { newPins, type Pins } from './pins.ts';
 
 /** What the meta-log says about the other trees. */
@@ -42,12 +42,22 @@ export function createMetaReader(logId: string, fallback: Buffer, report: Report
     }
     return keys;
   };
-  const bad = (
-    cls: 'modified' | 'wrong-key' | 'deleted' | 'forked' | 'rewritten',
-    index: number,
-    detail: string,
-  ) => report({ class: cls, place: `meta/${index}`, index, detail });
+  let newest: number | undefined;
+  const bad = (cls: OfflineClass, index: number, detail: string) =>
+    report({ class: cls, place: `meta/${index}`, index, detail });
 
+  /** A clock that was set back is lawful: the leaf that meets it says so. */
+  const seeTime = (index: number, leaf: MetaLeaf) => {
+    const isBack = newest !== undefined && leaf.time < newest;
+    if (isBack && metaValue(leaf, 'clock') !== iso(newest as number)) {
+      bad(
+        'back-dated',
+        index,
+        `its time ${iso(leaf.time)} lies before ${iso(newest as number)}, that of the leaf before it`,
+      );
+    }
+    newest = leaf.time;
+  };
   const seeKey = (index: number, leaf: MetaLeaf) => {
     const act = parseKeyLeaf(leaf);
     const before = act?.kind === 'rollover' ? act.previous : act?.key;
@@ -93,6 +103,7 @@ export function createMetaReader(logId: string, fallback: Buffer, report: Report
       if (index === 0) first = leaf;
       // Leaves of kinds that came later say nothing about the trees.
       if (leaf === undefined) return;
+      seeTime(index, leaf);
       if (leaf.kind === 'key') seeKey(index, leaf);
       if (leaf.kind === 'heartbeat' || leaf.kind === 'stop') seePins(index, leaf);
       if (leaf.kind === 'retention' || leaf.kind === 'erasure') seeLawful(index, leaf);
@@ -119,6 +130,10 @@ function readPin(
   const size = Number(m?.[2]);
   if (!m || root?.length !== 32 || !Number.isSafeInteger(size)) return undefined;
   return { origin: m[1] as string, size, root };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 function gapPlace(leaf: MetaLeaf): string {
