@@ -11,6 +11,7 @@ import { configCommand } from './config.ts';
 import { addConfigOption } from './configOption.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
+import { eraseCommand } from './erase.ts';
 import { holdCommand } from './hold.ts';
 import { ingestCommand } from './ingest.ts';
 import { keysCommand } from './keys.ts';
@@ -52,6 +53,7 @@ function program(): Command {
     .addCommand(keysCommand())
     .addCommand(retentionCommand())
     .addCommand(holdCommand())
+    .addCommand(eraseCommand())
     .addCommand(witnessCommand())
     .addCommand(configCommand())
     .addCommand(doctorCommand());

@@ -49,6 +49,15 @@ export function createOutbox(
   };
 }
 
+/** Removes the messages of these keys; returns their files. */
+export function removeFromOutbox(directory: string, keys: readonly string[]): string[] {
+  if (!existsSync(directory)) return [];
+  const endings = keys.map((key) => `-${fileKey(key)}.`);
+  const files = readdirSync(directory).filter((name) => endings.some((ending) => name.includes(ending)));
+  for (const name of files) rmSync(join(directory, name));
+  return files;
+}
+
 /** Alert ids are safe as they are; a roll-up's key holds a rule's id, which comes from a file. */
 function fileKey(key: string): string {
   return /^[0-9a-f]{16}$/.test(key) ? key : createHash('sha256').update(key).digest('hex').slice(0, 16);

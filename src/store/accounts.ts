@@ -2,6 +2,7 @@ import { type StreamKey, streamKeyText } from '../core/record.ts';
 import type { Engine } from './client.ts';
 import { hasRecords } from './ledgerStore.ts';
 import { storedPositions } from './positions.ts';
+import { erasedSeal } from './recordPages.ts';
 
 /** A promise the store does not keep: in words, with the place. */
 export interface AccountBreach {
@@ -61,6 +62,6 @@ export async function checkRecords(
 const sinceThen = "ingested_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')";
 const coordinates = 'stream, partition, epoch, offset';
 const withoutRows =
-  `SELECT stream, partition, epoch, toString(offset) AS o FROM (SELECT ${coordinates} FROM kw.records WHERE ${sinceThen}) AS r ` +
+  `SELECT stream, partition, epoch, toString(offset) AS o FROM (SELECT ${coordinates} FROM kw.records WHERE ${sinceThen} AND sealed != ${erasedSeal}) AS r ` +
   `LEFT ANTI JOIN (SELECT ${coordinates} FROM kw.events WHERE ${sinceThen} UNION ALL SELECT ${coordinates} FROM kw.set_aside WHERE ${sinceThen}) AS d ` +
   `USING (${coordinates}) ORDER BY ${coordinates} LIMIT ${breachesMax}`;
