@@ -68,6 +68,8 @@ export interface App {
   checkpoint(): Promise<void>;
   /** The run before this one did not end in order; what it left half done is mended. */
   readonly isAfterCrash: boolean;
+  /** When the key that signs came into force, in ms. */
+  keySince(): number | undefined;
   /** What is wrong with streams, where nobody is told live. */
   readonly troubles: readonly StreamTrouble[];
   /** The orderly end: signed and anchored, silence from here on is lawful. */
@@ -160,6 +162,7 @@ async function start(engine: Engine, { options, catalog, rules, release }: Parts
       createAccessReview({ engine, dataDir, anchorFile, catalog, period, now: clock.now() }),
     checkpoint: () => heartbeat.beat(),
     isAfterCrash: line.isAfterCrash,
+    keySince: () => ledger.keys.eras().at(-1)?.since,
     troubles: line.troubles,
     close: () => end(() => heartbeat.orderlyEnd()),
     abandon: () => end(() => ledger.abandon()),

@@ -16,6 +16,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type AnchorTrouble, openAnchors } from './anchors.ts';
 import { every } from './every.ts';
 import { kafkaOptions } from './kafkaOptions.ts';
+import { startKeyReminder } from './keyReminder.ts';
 import { watchFaults } from './lastingFaults.ts';
 import { createLiveAlerting, type LiveAlerting } from './liveAlerting.ts';
 import { createLiveDetection, type LiveDetection } from './liveDetection.ts';
@@ -60,6 +61,8 @@ export async function runService(options: ServiceOptions): Promise<void> {
   try {
     await live.start();
     closers.push(startRounds(live, detection, options, draining.signal));
+    const onOld = (days: number) => events.signingKeyOld(telemetry, days);
+    closers.push(startKeyReminder(() => app.keySince(), options.clock, onOld));
     await openIntakes(app, options, { intakes, closers, draining: draining.signal });
     if (app.isAfterCrash) events.runInterrupted(telemetry);
     events.serviceStarted(telemetry, config);

@@ -115,6 +115,14 @@ function keyOfStart(logId: string, leaf: MetaLeaf): Buffer | undefined {
   return key?.name === metaOrigin(logId) ? key.publicKey : undefined;
 }
 
+/** After this a key should be replaced: whoever copied it unseen can sign with it until then. */
+export const keyAgeDaysMax = 90;
+
+/** Age of a key in whole days; `since` in milliseconds. */
+export function ageDays(since: number, now: number): number {
+  return Math.max(0, Math.floor((now - since) / 86_400_000));
+}
+
 /**
  * Sizes of each tree that heartbeats list, by the key in force. Trees only grow, so two numbers for each key say
  * which of its checkpoints can be its own: an old one signed again with a newer key is not.

@@ -17,6 +17,18 @@ export function runInterrupted(t: Telemetry): void {
   );
 }
 
+/** A reminder, once a day: nothing is wrong yet. */
+export function signingKeyOld(t: Telemetry, days: number): void {
+  t.faults.set(
+    'signing key',
+    `it has signed for ${days} days: stop the service and run keywitness keys rotate`,
+  );
+  t.log.warn(
+    { event: 'signing_key_old', days },
+    'the longer a key signs the longer a thief could: keywitness keys rotate',
+  );
+}
+
 export function serviceDraining(t: Telemetry): void {
   t.log.info({ event: 'service_draining' }, 'taking no more; storing what was read');
 }

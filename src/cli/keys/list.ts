@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander';
 import { systemClock } from '../../core/clock.ts';
-import { ageDays, keyAgeDaysMax, readKeyHistory } from '../../ledger/audit/keys.ts';
+import { readKeyHistory } from '../../ledger/audit/keys.ts';
 import { metaOrigin } from '../../ledger/checkpoint.ts';
-import type { KeyHistory } from '../../ledger/keyHistory.ts';
+import { ageDays, type KeyHistory, keyAgeDaysMax } from '../../ledger/keyHistory.ts';
 import type { LogIdentity } from '../../ledger/keys.ts';
 import { noteVerifier } from '../../ledger/note.ts';
 import { dataOption } from '../dataOption.ts';

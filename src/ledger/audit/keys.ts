@@ -2,7 +2,7 @@ import type { Engine } from '../../store/client.ts';
 import { metaLeavesOfKeys } from '../../store/ledgerStore.ts';
 import { readAnchor } from '../anchors/file.ts';
 import { type Checkpoint, metaOrigin } from '../checkpoint.ts';
-import { createKeyHistory, type KeyHistory } from '../keyHistory.ts';
+import { ageDays, createKeyHistory, type KeyHistory } from '../keyHistory.ts';
 import type { LogIdentity } from '../keys.ts';
 import { type MetaLeaf, parseMeta } from '../meta.ts';
 import { type NoteVerifier, noteVerifier } from '../note.ts';
@@ -33,14 +33,6 @@ export async function readKeyHistory(engine: Engine, { logId, publicKey }: LogId
   const history = createKeyHistory(logId, publicKey);
   for (const { index, leaf } of await keyLeaves(engine)) history.see(index, leaf);
   return history;
-}
-
-/** After this a key should be replaced: whoever copied it unseen can sign with it until then. */
-export const keyAgeDaysMax = 90;
-
-/** Age of a key in whole days; `since` in milliseconds. */
-export function ageDays(since: number, now: number): number {
-  return Math.max(0, Math.floor((now - since) / 86_400_000));
 }
 
 /** How old the key in force is, in whole days; undefined = nothing was signed yet. */
