@@ -117,7 +117,11 @@ const leaderChange: Fault = async (context) => {
   );
   const id = topics[0]?.partitions.find((p) => p.partitionId === 0)?.leader ?? 0;
   const leader = brokers[id - 1];
+  // In the middle of it: what was acknowledged stands, what was not is sent again.
+  const loading = load(context);
+  await sleep(between(context.random, 0, 60));
   await leader?.kill();
+  await loading;
   await load(context);
   await world.caughtUp();
   await leader?.start();
