@@ -29,7 +29,7 @@ export interface BundleTree {
 }
 
 /** The folder of a tree below `trees`; undefined when the origin is none of ours. */
-export function treeFolder(origin: string): string | undefined {
+function treeFolder(origin: string): string | undefined {
   if (/^keywitness\/[0-9a-f]+\/meta$/.test(origin)) return bundleFiles.meta;
   const key = parseStreamOrigin(origin);
   return key && streamFolder(key);

@@ -7,7 +7,7 @@ export interface CampaignOptions {
   readonly say: (line: string) => void;
 }
 
-export interface CampaignCounts {
+interface CampaignCounts {
   /** Attacks that were made. */
   readonly cases: number;
   /** Of them, those that ended with a verdict against what was attacked. */

@@ -75,7 +75,7 @@ export function treeHash(leaves: readonly Buffer[]): Buffer {
   return sha(Buffer.from([1]), treeHash(leaves.slice(0, k)), treeHash(leaves.slice(k)));
 }
 
-export const nameOf = (s: ToyStream) => (s.cluster === 'file' ? s.topic : `${s.cluster}.${s.topic}`);
+const nameOf = (s: ToyStream) => (s.cluster === 'file' ? s.topic : `${s.cluster}.${s.topic}`);
 export const treeOf = (s: ToyStream) => `${nameOf(s)}/${s.partition}/${s.epoch}`;
 export const originOf = (log: ToyLog, s: ToyStream) => `keywitness/${log.logId}/${treeOf(s)}`;
 export const metaOriginOf = (log: ToyLog) => `keywitness/${log.logId}/meta`;
