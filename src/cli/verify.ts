@@ -43,8 +43,8 @@ export function verifyCommand(): Command {
     .addOption(dataOption())
     .addHelpText(
       'after',
-      '\nExit codes: 0 intact, 1 tampered, 2 stale or truncated, 3 cannot tell (or rows not rebuilt);\n' +
-        '64 wrong usage, 69 something is missing, 78 wrong configuration.\n' +
+      '\nExit codes: 0 intact, 1 tampered, 2 stale or truncated, 3 cannot tell (or rows not rebuilt),\n' +
+        '4 intact, and part of it lawfully expired or erased; 64 wrong usage, 69 something is missing, 78 wrong configuration.\n' +
         '\nExample:\n  keywitness verify\n',
     )
     .action(async (flags: VerifyFlags) => {
