@@ -10,6 +10,7 @@ import { readPolicy } from '../../src/ledger/policy.ts';
 import {
   type Files,
   filesOf,
+  leafOf,
   metaHashes,
   metaOriginOf,
   noteOf,
@@ -91,6 +92,27 @@ describe('a bundle made by others from the page', () => {
     const pruned = 'trees/main.vault-audit.0.0/tile/entries/000';
     expect(files.delete(pruned)).toBe(true);
     expect(verdictOf(files).verdict).toBe(isGone ? 'expired' : 'tampered');
+  });
+});
+
+describe('a bundle of which the meta-log is not whole', () => {
+  it('still says whether each stream leads to its own checkpoint', () => {
+    const log = logOf({ records: 40 });
+    const [stream] = log.streams as [ToyLog['streams'][number]];
+    const cut = (files: Files) => {
+      const path = `trees/meta/tile/entries/000.p/${log.meta.length}`;
+      files.set(path, (files.get(path) as Buffer).subarray(0, -20));
+      return files;
+    };
+    expect(verdictOf(cut(filesOf(log)))).toMatchObject({ verdict: 'truncated' });
+    const { size, root, key } = stream.checkpoint;
+    stream.leaves[7] = leafOf(stream, stream.leaves[7]?.offset ?? 0n, Buffer.from('another record'), 0);
+    stream.checkpoint = { size, root, key };
+    const result = verdictOf(cut(filesOf(log)));
+    expect(result).toMatchObject({
+      verdict: 'tampered',
+      findings: [{ class: 'rewritten' }, { class: 'truncated' }],
+    });
   });
 });
 
