@@ -5,7 +5,7 @@ import { RowBinaryReader, type RowBlock, wholeRows } from './rowBinaryReader.ts'
 import { flagNullKey, flagNullValue } from './tables.ts';
 
 /** A page is held a few times over while it is worked on: rows and bytes are both bounded. */
-const pageLimits = { rows: 4_096, bytes: 8 * 1024 * 1024 };
+const pageLimits = { rows: 2_048, bytes: 4 * 1024 * 1024 };
 
 /** Records of one tree as RowBinary of `pageSelect`'s columns: read where they lie, or handed to a worker whole. */
 export type RecordPage = RowBlock;

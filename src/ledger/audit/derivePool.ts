@@ -33,7 +33,8 @@ function inThisThread(registry: SourceRegistry): PageDeriver {
 export function inWorkers(count: number): PageDeriver {
   const workers = Array.from({ length: count }, startWorker);
   return {
-    pagesMax: count + 1,
+    // One in the works and one at hand for each, so that no worker waits for this thread.
+    pagesMax: 2 * count + 1,
     derive({ bytes, ...job }) {
       const [free] = workers.toSorted((a, b) => a.pending() - b.pending());
       return (free as PoolWorker).run({ ...job, bytes: new Uint8Array(bytes) });
