@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { KeywitnessError } from '../core/errors.ts';
 import { globPattern } from '../enrich/glob.ts';
 import { type HoldAct, type HoldScope, holdLines } from '../ledger/hold.ts';
+import { canName } from '../ledger/leaf.ts';
 import type { HeldScope } from '../store/holdStore.ts';
 import { readHolds, requireOneLeaf } from './lawful.ts';
 import type { RetentionParts } from './retention.ts';
@@ -19,6 +20,9 @@ export async function addHold(
 ): Promise<Omit<HoldAct, 'at'>> {
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(id)) {
     throw new KeywitnessError('KW_USAGE', 'A hold’s id is 1 to 64 of A-Z a-z 0-9 . _ -');
+  }
+  if (scope.stream !== undefined && !canName(scope.stream, 'file')) {
+    throw new KeywitnessError('KW_USAGE', 'A stream is named with 1 to 300 of A-Z a-z 0-9 . _ -');
   }
   if ((await readHolds(parts.engine)).some((h) => h.id === id)) {
     throw new KeywitnessError('KW_USAGE', `Hold ${id} is in force already. Give the new one another id.`);

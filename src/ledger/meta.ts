@@ -80,6 +80,12 @@ export function parseMeta(text: Buffer): MetaLeaf | undefined {
   return { kind: known, time: ms, lines: rest };
 }
 
+/** What a heartbeat or a `stop` lists. A `stream` line of another leaf, such as a hold's, pins nothing. */
+export function listedStreams(leaf: MetaLeaf): string[] {
+  if (leaf.kind !== 'heartbeat' && leaf.kind !== 'stop') return [];
+  return leaf.lines.filter(([name]) => name === 'stream').map(([, value]) => value);
+}
+
 /** The value of the first line of that name. */
 export function metaValue(leaf: MetaLeaf, name: string): string | undefined {
   return leaf.lines.find(([n]) => n === name)?.[1];

@@ -123,7 +123,9 @@ describe('a legal hold', () => {
     await expect(release('case-8')).rejects.toThrow('No hold case-8 is in force');
     await release('case-7');
     await expect(release('case-7')).rejects.toThrow('No hold case-7 is in force');
-    const long = { id: 'case-9', scope: { stream: 'x'.repeat(2_000) }, ...wording };
+    const odd = { id: 'case-8', scope: { stream: 'keywitness/0000000000000000/s/0/0 5 AAAA' }, ...wording };
+    await expect(withLedger(dir, (parts) => addHold(parts, odd))).rejects.toThrow('A stream is named');
+    const long = { id: 'case-9', scope: { identity: 'x'.repeat(2_000) }, ...wording };
     await expect(withLedger(dir, (parts) => addHold(parts, long))).rejects.toThrow('too long');
   });
 });

@@ -2,7 +2,7 @@ import { metaTree, streamKeyText } from '../../core/record.ts';
 import { parseCheckpoint, parseStreamOrigin } from '../checkpoint.ts';
 import { canName, leafHashOfText } from '../leaf.ts';
 import { heartbeatIntervalMs } from '../ledger.ts';
-import { type MetaLeaf, metaValue, parseMeta } from '../meta.ts';
+import { listedStreams, type MetaLeaf, metaValue, parseMeta } from '../meta.ts';
 import { type BoundFrom, parseBinding } from '../settings.ts';
 import type { AuditStore, MetaLeafRow } from './auditStore.ts';
 import type { Finding } from './findings.ts';
@@ -211,8 +211,7 @@ function bindingWatch(book: PinBook) {
     known,
     /** False when the leaf cannot be one that we wrote. What an unsigned one pins counts for nothing. */
     see(leaf: MetaLeaf, isSigned: boolean): boolean {
-      for (const [name, value] of leaf.lines) {
-        if (name !== 'stream') continue;
+      for (const value of listedStreams(leaf)) {
         const pin = parseCheckpoint(`${value.replaceAll(' ', '\n')}\n`);
         const key = pin && parseStreamOrigin(pin.origin);
         if (pin === undefined || key === undefined) return false;

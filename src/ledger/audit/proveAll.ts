@@ -9,7 +9,7 @@ import { type Checkpoint, metaOrigin, parseCheckpoint, parseStreamOrigin } from 
 import { createKeyHistory, type KeyHistory } from '../keyHistory.ts';
 import type { LogIdentity } from '../keys.ts';
 import { leafHashOfText, leafText, type Transport } from '../leaf.ts';
-import { type MetaLeaf, parseMeta } from '../meta.ts';
+import { listedStreams, type MetaLeaf, parseMeta } from '../meta.ts';
 import { noteVerifier } from '../note.ts';
 import type { StoredLeaf } from '../ports.ts';
 import { type ExpiredRange, parseRetention } from '../retention.ts';
@@ -99,8 +99,8 @@ async function readMeta(engine: Engine, identity: LogIdentity, size: number): Pr
 
 function noteSaid({ pins, transports, expired, keys }: MetaSaid, index: number, leaf: MetaLeaf): void {
   keys.see(index, leaf);
-  for (const [name, value] of leaf.lines) {
-    const pin = name === 'stream' ? parseCheckpoint(`${value.replaceAll(' ', '\n')}\n`) : undefined;
+  for (const value of listedStreams(leaf)) {
+    const pin = parseCheckpoint(`${value.replaceAll(' ', '\n')}\n`);
     if (pin !== undefined && parseStreamOrigin(pin.origin) !== undefined)
       pins.set(pin.origin, { ...pin, index });
   }

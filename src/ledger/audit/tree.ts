@@ -98,7 +98,8 @@ function addRow(state: State, row: TreeRow): Pin | undefined {
     state.erased.add(row.offset);
     say(state, 'erased-lawful', row.offset, 'its bytes were erased by law; its leaf stands');
   }
-  growth.append(row.leaf, row.offset);
+  // Of a dropped record the offset is known only where its stretch ends.
+  growth.append(row.leaf, row.gone === undefined ? row.offset : undefined);
   if (segment.derived !== undefined) appendLeaf(segment.derived, row.derived ?? row.leaf);
   return state.pinAt(growth.frontier.size);
 }

@@ -4,7 +4,7 @@ import { type ErasedRecord, parseErasure } from '../erasure.ts';
 import { type HoldAct, holdsInForce, parseHold } from '../hold.ts';
 import { createKeyHistory, type KeyHistory } from '../keyHistory.ts';
 import { parseKeyLeaf } from '../keyLeaf.ts';
-import { type MetaLeaf, metaValue, parseMeta } from '../meta.ts';
+import { listedStreams, type MetaLeaf, metaValue, parseMeta } from '../meta.ts';
 import { strictBase64 } from '../note.ts';
 import { type ExpiredRange, parseRetention } from '../retention.ts';
 import type { OfflineClass, Report } from './finding.ts';
@@ -65,8 +65,7 @@ export function createMetaReader(logId: string, fallback: Buffer, report: Report
     if (refused !== undefined) bad('wrong-key', index, `its \`key\` leaf does not count: ${refused}`);
   };
   const seePins = (index: number, leaf: MetaLeaf) => {
-    for (const [name, value] of leaf.lines) {
-      if (name !== 'stream') continue;
+    for (const value of listedStreams(leaf)) {
       const pin = readPin(value);
       if (pin === undefined || parseStreamOrigin(pin.origin)?.logId !== logId) {
         bad('modified', index, 'it lists a checkpoint that is none of this log');
@@ -105,7 +104,7 @@ export function createMetaReader(logId: string, fallback: Buffer, report: Report
       if (leaf === undefined) return;
       seeTime(index, leaf);
       if (leaf.kind === 'key') seeKey(index, leaf);
-      if (leaf.kind === 'heartbeat' || leaf.kind === 'stop') seePins(index, leaf);
+      seePins(index, leaf);
       if (leaf.kind === 'retention' || leaf.kind === 'erasure') seeLawful(index, leaf);
       const hold = parseHold(leaf);
       if (hold !== undefined) holds.push(hold);
