@@ -25,7 +25,7 @@ describeKafka('verify --replay', () => {
   afterAll(() => world.close());
 
   /** A copy of the store, changed by whoever can. */
-  async function doctored(name: string, sql: string): Promise<ReplayedTree[]> {
+  async function doctored(name: string, ...statements: string[]): Promise<ReplayedTree[]> {
     const dir = join(world.folder, name);
     cpSync(world.data, dir, { recursive: true });
     const engine = await openEmbedded(join(dir, 'store'));
@@ -33,7 +33,9 @@ describeKafka('verify --replay', () => {
     if (config.kafka === undefined) throw new Error('the configuration has a topic');
     const reader = await openTopicReader(kafkaOptions(config.cluster, config.kafka), world.group);
     try {
-      if (sql !== '') await engine.command(`${sql} SETTINGS mutations_sync = 2`);
+      for (const sql of statements) {
+        await engine.command(sql.startsWith('ALTER') ? `${sql} SETTINGS mutations_sync = 2` : sql);
+      }
       const logId = readIdentity(dir)?.logId ?? '';
       return await replayTopics({ engine, logId, cluster: 'main', reader });
     } finally {
@@ -47,7 +49,7 @@ describeKafka('verify --replay', () => {
 
   test('says `same` of what is as it was delivered', async () => {
     expect(await world.faults({ gaps: 0, alerts: [] })).toEqual([]);
-    const trees = await doctored('same', '');
+    const trees = await doctored('same');
     expect(trees.map((t) => [t.stream, t.partition, t.epoch, t.status, t.replayed, t.kept])).toEqual([
       [`main.${world.topic}`, 0, 0, 'same', each, 0],
       [`main.${world.topic}`, 1, 0, 'same', each, 0],
@@ -87,6 +89,45 @@ describeKafka('verify --replay', () => {
       [0, 'same', undefined],
       [1, 'lost', 690n],
     ]);
+  });
+
+  test('takes what lawfully expired from the tiles', async () => {
+    const tree = `main.${world.topic}/0/0`;
+    const lines = [
+      'keywitness-meta/v1',
+      'kind retention',
+      'time 2026-01-01T00:00:00.000Z',
+      'month 202501',
+      `tree ${tree}`,
+      'from 0',
+      'count 512',
+      'first 0',
+      'last 511',
+      `root ${Buffer.alloc(32).toString('base64')}`,
+      'policy of this test',
+      'approver one',
+      'approver two',
+      'holds 0',
+    ];
+    const leaf =
+      "INSERT INTO kw.meta (`index`, kind, made_at, text) SELECT max(`index`) + 1, 'retention', now64(3), " +
+      `'${lines.join('\\n')}\\n' FROM kw.meta`;
+    const trees = await doctored(
+      'expired',
+      leaf,
+      'ALTER TABLE kw.records DELETE WHERE partition = 0 AND offset < 512',
+    );
+    const whole = await doctored('same again');
+    expect(trees).toMatchObject([
+      { partition: 0, status: 'same', replayed: each - 512, kept: 512, root: whole[0]?.root },
+      { partition: 1, status: 'same', replayed: each, kept: 0 },
+    ]);
+    // Without the leaf they are simply gone.
+    const lost = await doctored(
+      'unlawful',
+      'ALTER TABLE kw.records DELETE WHERE partition = 0 AND offset < 512',
+    );
+    expect(said(lost)[0]).toEqual([0, 'lost', 0n]);
   });
 
   async function cli(...words: string[]): Promise<{ exit: number | null; out: string; err: string }> {
