@@ -2,16 +2,23 @@ import { KeywitnessError } from '../core/errors.ts';
 import { anchorKeyLine, readAnchor } from './anchors/file.ts';
 import type { KeyHistory } from './keyHistory.ts';
 import type { LedgerKeys, NextKey } from './keys.ts';
+import type { LedgerOptions } from './ledgerOptions.ts';
 
 /**
- * Which key of those that are here the meta-log says is in force: the log's own, or the one that waits to follow
- * it, whose rollover a crash cut short. @throws KW_KEY when neither is, or the own one cannot sign
+ * The key that the meta-log has put into force and that waits to be taken, because a crash cut its rollover short;
+ * undefined = the log's own is in force. @throws KW_KEY when neither is, or the own one cannot or must not sign
  */
-export function keyInForce(keys: LedgerKeys, inForce: Buffer, isRecovery: boolean): 'own' | 'waiting' {
-  if (keys.waiting?.publicKey.equals(inForce)) return 'waiting';
-  if (isRecovery) return 'own';
+export function keyToTake(
+  keys: LedgerKeys,
+  inForce: Buffer,
+  purpose: LedgerOptions['purpose'],
+): NextKey | undefined {
+  const waiting = keys.waiting(inForce);
+  if (waiting !== undefined || purpose === 'recover') return waiting;
+  if (keys.handsOver !== undefined && purpose !== 'rotate')
+    throw new KeywitnessError('KW_KEY', keys.handsOver);
   if (keys.lost !== undefined) throw new KeywitnessError('KW_KEY', keys.lost);
-  if (keys.publicKey.equals(inForce)) return 'own';
+  if (keys.publicKey.equals(inForce)) return undefined;
   throw new KeywitnessError(
     'KW_KEY',
     `The key in force since the last rollover is ${inForce.toString('base64')}, and the one here is ` +

@@ -18,8 +18,10 @@ export interface LedgerKeys extends LogIdentity, Signer {
   readonly isEncrypted: boolean;
   /** Why it cannot sign; undefined = it can. */
   readonly lost: string | undefined;
-  /** The key of a rollover that was begun and not ended: made, and not yet the log's own. */
-  readonly waiting: NextKey | undefined;
+  /** Why it may sign nothing but what hands the log over to the next key, which is kept elsewhere. */
+  readonly handsOver?: string;
+  /** This key, if it is here and not yet the log's own: of a rollover that was begun and not ended. */
+  waiting(publicKey: Buffer): NextKey | undefined;
   /** Makes the key that shall follow. Nothing else changes. */
   next(): Promise<NextKey>;
 }
@@ -28,7 +30,7 @@ export interface LedgerKeys extends LogIdentity, Signer {
 export interface NextKey extends Signer {
   /**
    * Makes it the log's own and destroys the private key before it; only when the meta-log says so already. Cut short
-   * by a crash it is done again: `waiting` is then this key.
+   * by a crash it is done again: `waiting` then gives this key.
    */
   take(): Promise<void>;
 }

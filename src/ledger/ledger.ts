@@ -5,7 +5,7 @@ import { AnchorFile, anchorLines } from './anchors/file.ts';
 import { createTelling, type Telling } from './anchors/telling.ts';
 import { type Checkpoint, checkpointText, metaOrigin } from './checkpoint.ts';
 import { consistencyFromTiles } from './consistency.ts';
-import { keyInForce, keyLinesMissing, refuseUsedKey } from './keyChoice.ts';
+import { keyLinesMissing, keyToTake, refuseUsedKey } from './keyChoice.ts';
 import type { KeyHistory } from './keyHistory.ts';
 import { rolloverLines, rootLines } from './keyLeaf.ts';
 import type { NextKey } from './keys.ts';
@@ -89,10 +89,10 @@ export class Ledger {
       );
     }
     const trees = await rebuildTrees(store, keys.logId, signed, meta, tiles);
-    const inForce = keyInForce(keys, meta.keys.current(), options.isRecovery === true);
+    const waiting = keyToTake(keys, meta.keys.current(), options.purpose);
     const anchor = await AnchorFile.open(anchorFile);
     const ledger = new Ledger(options, anchor, trees, meta, tiles);
-    if (inForce === 'waiting') await ledger.#takeKey(keys.waiting as NextKey);
+    if (waiting !== undefined) await ledger.#takeKey(waiting);
     else await anchor.append(await ledger.#missingKeyLines());
     return ledger;
   }
@@ -107,7 +107,7 @@ export class Ledger {
       await this.#writeMetaNow('start', [['after', after], ['key', key], ...broken, ...facts]);
       // At once: a run that dies before its first heartbeat is remembered outside the store all the same.
       // A lost key cannot: the one that replaces it does.
-      if (this.#options.isRecovery !== true) await this.#signAndTell([], this.#options.clock.now());
+      if (this.#options.purpose !== 'recover') await this.#signAndTell([], this.#options.clock.now());
     });
   }
 

@@ -10,8 +10,8 @@ import type { ExpiredRange } from './retention.ts';
 export interface LedgerOptions {
   readonly store: LedgerStore;
   readonly keys: LedgerKeys;
-  /** The key is lost or stolen: nothing but a rollover by the offline root comes next. */
-  readonly isRecovery?: boolean;
+  /** `recover`: the key is lost or stolen, and nothing but a rollover by the offline root comes next. */
+  readonly purpose?: 'rotate' | 'recover';
   readonly anchorFile: string;
   /** Who else remembers, beside the file. */
   readonly anchors?: readonly Anchor[];

@@ -30,7 +30,9 @@ const keyFile = 'signing-key.pem';
 const nextFile = 'signing-key.next.pem';
 
 const wayOut =
-  'Put back the key of this data directory, or run `keywitness keys recover` with the offline root.';
+  'Put back the key of this data directory (KEYWITNESS_SIGNER, if another process holds it), or run `keywitness keys recover` with the offline root.';
+
+export const localKeyFile = (dataDir: string) => join(ledgerFolder(dataDir), keyFile);
 
 interface Place {
   readonly dataDir: string;
@@ -80,7 +82,7 @@ function placeOf(dataDir: string, env: Environment): Place {
   const folder = ledgerFolder(dataDir);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const passphrase = keyPassphrase(env);
-  return { dataDir, key: join(folder, keyFile), next: join(folder, nextFile), passphrase };
+  return { dataDir, key: localKeyFile(dataDir), next: join(folder, nextFile), passphrase };
 }
 
 /** The key that follows, if there is one; when log.txt names it already, what was left to do is done instead. */
@@ -122,7 +124,8 @@ function keysOf(
         : localSigner(current.privateKey).sign,
     isEncrypted: current?.isEncrypted === true,
     lost,
-    waiting: waiting && nextKey(waiting),
+    waiting: (key) =>
+      waiting !== undefined && rawPublicKey(waiting.privateKey).equals(key) ? nextKey(waiting) : undefined,
     next: async () => {
       rmSync(at.next, { force: true });
       return nextKey(createKeyFile(at.next, at.passphrase));

@@ -19,7 +19,7 @@ export interface Rotated {
  * anywhere, either the old key goes on or whoever opens the ledger next ends it.
  */
 export function rotateKeys(options: LedgerOptions): Promise<Rotated> {
-  return withLedger(options, async (ledger) => {
+  return withLedger({ ...options, purpose: 'rotate' }, async (ledger) => {
     await ledger.start();
     const isResumed = wasResumed(options, ledger);
     if (!isResumed) {
@@ -35,7 +35,7 @@ export function rotateKeys(options: LedgerOptions): Promise<Rotated> {
  * here on. @throws KW_KEY when this root was not registered before
  */
 export function recoverKeys(options: LedgerOptions, root: Signer): Promise<Rotated> {
-  return withLedger({ ...options, isRecovery: true }, async (ledger) => {
+  return withLedger({ ...options, purpose: 'recover' }, async (ledger) => {
     const registered = ledger.keys.root()?.publicKey;
     if (registered?.equals(root.publicKey) !== true) {
       const known =
@@ -70,7 +70,7 @@ export function registerRoot(options: LedgerOptions, root: Signer): Promise<Regi
 
 /** Opening the ledger ends a rollover that was cut short. */
 function wasResumed({ keys }: LedgerOptions, ledger: Ledger): boolean {
-  return keys.waiting?.publicKey.equals(ledger.publicKey) === true;
+  return keys.waiting(ledger.publicKey) !== undefined;
 }
 
 function rotated(ledger: Ledger, isResumed: boolean): Rotated {

@@ -4,6 +4,7 @@ import { KeywitnessError } from '../../core/errors.ts';
 import { loadRuleFolders, shippedRules } from '../../detect/ruleFolder.ts';
 import { loadCatalog } from '../../enrich/catalog.ts';
 import { type Environment, keyPassphrase, readKeyFile } from '../../ledger/keyFile.ts';
+import { ageDays, keyAgeDaysMax } from '../../ledger/keyHistory.ts';
 import { readIdentity } from '../../ledger/keys.ts';
 import { lockHolder } from '../../store/lock.ts';
 import { type Finding, ok } from './finding.ts';
@@ -18,9 +19,6 @@ export interface MachineOptions {
   readonly now: number;
 }
 
-/** A key that signed for longer than this is reminded of (docs/ledger.md). */
-const keyDaysMax = 90;
-const dayMs = 86_400_000;
 /** Below this a busy day does not fit any more. */
 const freeBytesMin = 2 * 1024 ** 3;
 
@@ -72,19 +70,20 @@ function keyFindings({ dataDir, env, now }: MachineOptions): Finding[] {
   if (!existsSync(dataDir)) return [];
   try {
     if (readIdentity(dataDir) === undefined) return [ok('key', 'no log yet: the first start makes one')];
+    if (env.KEYWITNESS_SIGNER) return [ok('key', `${env.KEYWITNESS_SIGNER} signs`)];
     if (!existsSync(path)) {
       const fix = 'Put back the key of this log; verify and prove work without it';
       return [{ check: 'key', state: 'missing', detail: `${path} is not there`, fix }];
     }
     const { isEncrypted } = readKeyFile(path, keyPassphrase(env));
-    const days = Math.floor((now - statSync(path).mtimeMs) / dayMs);
+    const days = ageDays(statSync(path).mtimeMs, now);
     const found = [];
     if (!isEncrypted) {
       const detail = `${path} is plain: whoever reads the data directory can sign`;
       const fix = 'Set KEYWITNESS_KEY_PASSPHRASE_FILE to a file elsewhere, then `keywitness keys rotate`';
       found.push({ check: 'key', state: 'advice' as const, detail, fix });
     }
-    if (days > keyDaysMax) {
+    if (days > keyAgeDaysMax) {
       const detail = `the signing key is ${days} days old`;
       found.push({ check: 'key', state: 'advice' as const, detail, fix: 'keywitness keys rotate' });
     }

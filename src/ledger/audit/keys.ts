@@ -2,7 +2,7 @@ import type { Engine } from '../../store/client.ts';
 import { metaLeavesOfKeys } from '../../store/ledgerStore.ts';
 import { readAnchor } from '../anchors/file.ts';
 import { type Checkpoint, metaOrigin } from '../checkpoint.ts';
-import { ageDays, createKeyHistory, type KeyHistory } from '../keyHistory.ts';
+import { createKeyHistory, type KeyHistory } from '../keyHistory.ts';
 import type { LogIdentity } from '../keys.ts';
 import { type MetaLeaf, parseMeta } from '../meta.ts';
 import { type NoteVerifier, noteVerifier } from '../note.ts';
@@ -35,16 +35,6 @@ export async function readKeyHistory(engine: Engine, { logId, publicKey }: LogId
   return history;
 }
 
-/** How old the key in force is, in whole days; undefined = nothing was signed yet. */
-export async function keyAgeDays(
-  engine: Engine,
-  identity: LogIdentity,
-  now: number,
-): Promise<number | undefined> {
-  const since = (await readKeyHistory(engine, identity)).eras().at(-1)?.since;
-  return since === undefined ? undefined : ageDays(since, now);
-}
-
 /** Begins with the key leaves of the store; the first key is the anchor's where the two differ. */
 export async function openKeyAudit(
   engine: Engine,
@@ -67,7 +57,7 @@ async function firstAnchored(path: string, logId: string): Promise<Buffer | unde
   return undefined;
 }
 
-export function createKeyAudit(
+function createKeyAudit(
   { logId, publicKey }: LogIdentity,
   first: Buffer | undefined,
   leaves: readonly KeyLeaf[],
