@@ -1,10 +1,12 @@
 import type { Clock } from '../core/clock.ts';
 import type { KeywitnessError } from '../core/errors.ts';
+import type { StreamKey } from '../core/record.ts';
 import type { CompiledSet } from '../detect/sigma/sigma.ts';
 import type { Catalog } from '../enrich/catalog.ts';
 import { heartbeatIntervalMs } from '../ledger/ledger.ts';
-import { checkAccounts, checkRecords } from '../store/accounts.ts';
+import { type AccountSources, checkAccounts, checkRecords } from '../store/accounts.ts';
 import type { Engine } from '../store/client.ts';
+import { recordCounts } from '../store/recordCounts.ts';
 import { every } from './every.ts';
 import type { Line } from './line.ts';
 
@@ -34,15 +36,15 @@ export function startHeartbeat({ ledger, sink, onTrouble }: Line, options: Heart
     highs: sink.newHighs(),
     hashes: { rules: String(rules.version), catalog: catalog.hash },
   });
+  const treeOf = (key: StreamKey) => ledger.extent(key);
+  const sources: AccountSources = { trees: () => ledger.trees(), counts: recordCounts(engine) };
   let checkedAt = clock.now();
   const stop = every(
     heartbeatIntervalMs,
     clock,
     async () => {
       const now = clock.now();
-      const breaches = await sink.between(() =>
-        checkAccounts(engine, (key) => ledger.extent(key), checkedAt),
-      );
+      const breaches = await sink.between(() => checkAccounts(engine, treeOf, checkedAt, sources));
       checkedAt = now;
       for (const { key, sentence } of breaches) await onTrouble({ kind: 'breach', key, sentence });
       await ledger.heartbeat(facts());
@@ -57,7 +59,7 @@ export function startHeartbeat({ ledger, sink, onTrouble }: Line, options: Heart
     stop,
     beat: () => ledger.heartbeat(facts()),
     async orderlyEnd() {
-      const breaches = await checkRecords(engine, (key) => ledger.extent(key));
+      const breaches = await checkRecords(engine, treeOf, sources);
       await (breaches.length === 0 ? ledger.stop(facts()) : ledger.abandon());
     },
   };

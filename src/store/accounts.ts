@@ -2,7 +2,11 @@ import { type StreamKey, streamKeyText } from '../core/record.ts';
 import type { Engine } from './client.ts';
 import { hasRecords } from './ledgerStore.ts';
 import { storedPositions } from './positions.ts';
+<<<<<<< Updated upstream
 import { erasedSeal } from './recordPages.ts';
+=======
+import type { CountedTree } from './recordCounts.ts';
+>>>>>>> Stashed changes
 
 /** A promise the store does not keep: in words, with the place. */
 export interface AccountBreach {
@@ -21,6 +25,13 @@ export interface AccountedTree {
   readonly expired: readonly { readonly first: bigint; readonly last: bigint; readonly count: number }[];
 }
 
+export interface AccountSources {
+  /** Every tree there is: one whose records are all gone has none that would name it. */
+  readonly trees?: () => readonly StreamKey[];
+  /** Default: all records are counted. */
+  readonly counts?: () => Promise<readonly CountedTree[]>;
+}
+
 /**
  * The two invariants of every heartbeat (docs/ledger.md): records stored are the leaves of their tree, and every
  * record has at least one row in `events` or `set_aside`. Ask between two flushes, not during one.
@@ -30,8 +41,9 @@ export async function checkAccounts(
   engine: Engine,
   treeOf: (key: StreamKey) => AccountedTree,
   since = 0,
+  sources: AccountSources = {},
 ): Promise<AccountBreach[]> {
-  const breaches = await checkRecords(engine, treeOf);
+  const breaches = await checkRecords(engine, treeOf, sources);
   for (const row of await engine.rows(withoutRows, { since })) {
     const key = { stream: String(row.stream), partition: Number(row.partition), epoch: Number(row.epoch) };
     const sentence = `${streamKeyText(key)}/${row.o} has no row in events or set_aside.`;
@@ -44,17 +56,23 @@ export async function checkAccounts(
 export async function checkRecords(
   engine: Engine,
   treeOf: (key: StreamKey) => AccountedTree,
+  { trees = () => [], counts = () => storedPositions(engine) }: AccountSources = {},
 ): Promise<AccountBreach[]> {
   const breaches: AccountBreach[] = [];
-  for (const position of await storedPositions(engine)) {
-    const { leaves, expired } = treeOf(position);
+  const counted = new Map((await counts()).map((tree) => [streamKeyText(tree), tree]));
+  for (const key of trees()) {
+    const name = streamKeyText(key);
+    if (!counted.has(name)) counted.set(name, { ...key, count: 0 });
+  }
+  for (const [name, tree] of counted) {
+    const { leaves, expired } = treeOf(tree);
     let gone = expired.reduce((sum, range) => sum + range.count, 0);
-    if (position.count === leaves - gone) continue;
-    for (const range of expired) if (await hasRecords(engine, position, range)) gone -= range.count;
-    if (position.count === leaves - gone) continue;
+    if (tree.count === leaves - gone) continue;
+    for (const range of expired) if (await hasRecords(engine, tree, range)) gone -= range.count;
+    if (tree.count === leaves - gone) continue;
     const lawfully = gone === 0 ? '' : `, of which ${gone} expired`;
-    const sentence = `${streamKeyText(position)} holds ${position.count} records, and its tree has ${leaves} leaves${lawfully}.`;
-    breaches.push({ kind: 'records-are-not-leaves', key: position, sentence });
+    const sentence = `${name} holds ${tree.count} records, and its tree has ${leaves} leaves${lawfully}.`;
+    breaches.push({ kind: 'records-are-not-leaves', key: tree, sentence });
   }
   return breaches;
 }

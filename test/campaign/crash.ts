@@ -63,10 +63,17 @@ function placeOf({ stage, table, nth, delayMs, tornBytes }: CrashPlan): string {
 async function finish(world: World): Promise<string> {
   const run = await world.start();
   await until('everything is stored', () => world.stored(run), 60_000);
-  // Rounds and messages follow within a second of the last record.
-  await sleep(1_500);
+  await messagesSettled(world);
   await stopRun(run);
   return run.log();
+}
+
+/** Rounds and messages follow within a second of the last record; on a busy machine later. */
+async function messagesSettled({ slack }: World): Promise<void> {
+  for (let seen = -1; seen !== slack.posted.length; ) {
+    seen = slack.posted.length;
+    await sleep(2_500);
+  }
 }
 
 /** `kill -9` at each stage of the way, several times in a row, on the running service. */

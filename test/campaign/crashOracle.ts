@@ -100,7 +100,13 @@ async function messagesBroken(engine: Engine, { slack }: World): Promise<string[
   const rows = await engine.rows(
     "SELECT id, severity, title, rule FROM kw.alerts FINAL WHERE replaced_by = '' AND severity IN ('medium', 'high', 'critical')",
   );
-  for (const r of rows)
-    if (!keys.has(String(r.id))) broken.push(`nobody was told of ${r.severity} ${r.title} (${r.id})`);
+  for (const r of rows) {
+    if (keys.has(String(r.id))) continue;
+    const steps = await engine.rows(
+      'SELECT channel, state, reason FROM kw.deliveries WHERE key = {id:String} ORDER BY seq',
+      { id: String(r.id) },
+    );
+    broken.push(`nobody was told of ${r.severity} ${r.title} (${r.id}): ${JSON.stringify(steps)}`);
+  }
   return broken;
 }
