@@ -2,11 +2,8 @@ import { type StreamKey, streamKeyText } from '../core/record.ts';
 import type { Engine } from './client.ts';
 import { hasRecords } from './ledgerStore.ts';
 import { storedPositions } from './positions.ts';
-<<<<<<< Updated upstream
-import { erasedSeal } from './recordPages.ts';
-=======
 import type { CountedTree } from './recordCounts.ts';
->>>>>>> Stashed changes
+import { erasedSeal } from './recordPages.ts';
 
 /** A promise the store does not keep: in words, with the place. */
 export interface AccountBreach {
