@@ -44,7 +44,7 @@ export interface ReadingConfig {
 }
 
 /** A topic or HTTP stream. */
-export interface StreamConfig extends ReadingConfig {
+interface StreamConfig extends ReadingConfig {
   readonly name: string;
 }
 
