@@ -1,6 +1,8 @@
 import { KeywitnessError } from '../core/errors.ts';
 import { type EventRef, streamKeyText } from '../core/record.ts';
+import { readErasures, whyGone } from '../ledger/audit/lawfulLeaves.ts';
 import { erasureLines } from '../ledger/erasure.ts';
+import type { Engine } from '../store/client.ts';
 import {
   alertsQuoting,
   deleteAlerts,
@@ -16,7 +18,7 @@ import { erasedSeal } from '../store/recordPages.ts';
 import { leavesBefore } from '../store/tileStore.ts';
 import { type Copy, copiesOf, removeMessages } from './copies.ts';
 import { heldScope } from './hold.ts';
-import { readErasures, readExpired, readHolds, requireOneLeaf } from './lawful.ts';
+import { readHolds, requireOneLeaf } from './lawful.ts';
 import { rangeLeaves } from './rangeLeaves.ts';
 import { type RetentionParts, requireTwoApprovers } from './retention.ts';
 
@@ -89,7 +91,7 @@ function linesOf(record: Found, { basis, approvers, by }: ErasureOrder) {
 async function find({ engine, ledger }: RetentionParts, place: RecordPlace): Promise<Found> {
   const name = `${streamKeyText(place)}/${place.offset}`;
   const stored = await recordAt(engine, place, place.offset);
-  if (stored === undefined) throw await missing({ engine }, place);
+  if (stored === undefined) throw await missing(engine, place);
   const tree = streamKeyText(place);
   const said = (await readErasures(engine)).find((e) => e.tree === tree && e.offset === place.offset);
   const isSaid = said?.leaf.equals(stored.leaf) === true;
@@ -108,20 +110,14 @@ async function find({ engine, ledger }: RetentionParts, place: RecordPlace): Pro
   return { stream, partition, epoch, offset, index, leaf: stored.leaf, isSaid, isOld };
 }
 
-async function missing(
-  { engine }: Pick<RetentionParts, 'engine'>,
-  place: RecordPlace,
-): Promise<KeywitnessError> {
-  const name = `${streamKeyText(place)}/${place.offset}`;
-  const gone = (await readExpired(engine)).find(
-    (r) => r.tree === streamKeyText(place) && r.first <= place.offset && place.offset <= r.last,
-  );
-  return gone === undefined
-    ? new KeywitnessError('KW_EVENT_UNKNOWN', `${name} names no record. Nothing was erased.`)
-    : new KeywitnessError(
-        'KW_EVENT_GONE',
-        `${name} went with ingest month ${gone.month} already. Nothing was erased.`,
-      );
+async function missing(engine: Engine, place: RecordPlace): Promise<KeywitnessError> {
+  const why = await whyGone(engine, { ...place, idx: 0 });
+  return why === undefined
+    ? new KeywitnessError(
+        'KW_EVENT_UNKNOWN',
+        `${streamKeyText(place)}/${place.offset} names no record. Nothing was erased.`,
+      )
+    : new KeywitnessError('KW_EVENT_GONE', `${why} Nothing was erased.`);
 }
 
 async function requireNotHeld({ engine }: RetentionParts, records: readonly RecordPlace[]): Promise<void> {

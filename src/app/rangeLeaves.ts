@@ -1,9 +1,9 @@
 import { type StreamKey, streamKeyText } from '../core/record.ts';
+import { readErasures } from '../ledger/audit/lawfulLeaves.ts';
 import { canName, leafHasher, transports } from '../ledger/leaf.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Engine } from '../store/client.ts';
 import { recordPages } from '../store/recordPages.ts';
-import { readErasures } from './lawful.ts';
 
 export interface RangeLeaf {
   readonly offset: bigint;

@@ -1,5 +1,6 @@
 import { KeywitnessError } from '../core/errors.ts';
 import { streamKeyText } from '../core/record.ts';
+import { readExpired } from '../ledger/audit/lawfulLeaves.ts';
 import type { HoldAct } from '../ledger/hold.ts';
 import type { ExpiredRange } from '../ledger/retention.ts';
 import type { Engine } from '../store/client.ts';
@@ -13,7 +14,7 @@ import {
 } from '../store/retentionStore.ts';
 import { leavesBefore } from '../store/tileStore.ts';
 import { heldScope } from './hold.ts';
-import { readExpired, readHolds } from './lawful.ts';
+import { readHolds } from './lawful.ts';
 import { isOver, type Keep } from './retentionKeep.ts';
 
 /** The leaves of one tree that go with a month. */

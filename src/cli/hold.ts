@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { addHold, heldScope, releaseHold } from '../app/hold.ts';
-import { readHoldActs } from '../app/lawful.ts';
+import { readHoldActs } from '../ledger/audit/lawfulLeaves.ts';
 import { type HoldAct, type HoldScope, holdsInForce } from '../ledger/hold.ts';
 import { heldMonths } from '../store/holdStore.ts';
 import { shortText } from './approval.ts';

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { addHold, releaseHold } from '../../src/app/hold.ts';
-import { readExpired } from '../../src/app/lawful.ts';
 import { planRetention } from '../../src/app/retentionPlan.ts';
+import { readExpired } from '../../src/ledger/audit/lawfulLeaves.ts';
 import type { HoldScope } from '../../src/ledger/hold.ts';
 import {
   apply,

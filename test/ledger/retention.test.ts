@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { readExpired } from '../../src/app/lawful.ts';
 import { planRetention } from '../../src/app/retentionPlan.ts';
 import { streamKeyText } from '../../src/core/record.ts';
+import { readExpired } from '../../src/ledger/audit/lawfulLeaves.ts';
 import { checkAccounts } from '../../src/store/accounts.ts';
 import {
   apply,
@@ -12,6 +12,7 @@ import {
   newWorld,
   offsetOf,
   old,
+  oldFile,
   openAt,
   openStore,
   order,
@@ -113,6 +114,26 @@ describe('retention apply', () => {
       [0, 0],
       [0, 0],
     ]);
+  }, 60_000);
+
+  it('lets an intake resume where the last record has expired, and know that record again', async () => {
+    const dir = await newWorld();
+    await apply(dir);
+    const app = await openAt(dir);
+    const end = await app.sink.authority('old.ndjson', 0);
+    const last = { ...oldFile, offset: offsetOf(old, 69) };
+    expect(end).toMatchObject(last);
+    const record = (value: string) => ({
+      ...last,
+      timestamp: 0,
+      key: null,
+      headers: [],
+      value: Buffer.from(value),
+    });
+    expect(await app.sink.isStored(record(old[69] ?? ''))).toBe(true);
+    expect(await app.sink.isStored(record(old[68] ?? ''))).toBe(false);
+    expect(await app.sink.isStored({ ...record(old[68] ?? ''), offset: offsetOf(old, 68) })).toBe(false);
+    await app.close();
   }, 60_000);
 
   it('lets a stream of which nothing is left grow on in the same tree', async () => {

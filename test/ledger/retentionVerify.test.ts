@@ -1,7 +1,14 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { eraseRecords } from '../../src/app/erasure.ts';
 import { addHold } from '../../src/app/hold.ts';
+import { packageRoot } from '../../src/core/packageRoot.ts';
+import { proveEvent } from '../../src/ledger/audit/prove.ts';
+import { proveAll } from '../../src/ledger/audit/proveAll.ts';
+import { type LogIdentity, readIdentity } from '../../src/ledger/keys.ts';
+import { verifyOffline } from '../../src/ledger/offline.ts';
 import { retentionLines } from '../../src/ledger/retention.ts';
 import { dropMonth, monthTables } from '../../src/store/retentionStore.ts';
 import {
@@ -39,6 +46,8 @@ const range = {
   holds: 0,
 };
 
+const erasure = { basis: 'GDPR 17', approvers: ['Ada', 'Grace'], by: 'ops' };
+
 describe('verify, after retention', () => {
   it('ends 4, names what went, and derives the same roots as before', async () => {
     const dir = await newWorld();
@@ -57,10 +66,8 @@ describe('verify, after retention', () => {
     const dir = await newWorld();
     await withLedger(dir, (parts) =>
       eraseRecords(parts, {
+        ...erasure,
         records: [{ ...audit, offset: offsetOf(growing, 12) }],
-        basis: 'GDPR 17',
-        approvers: ['Ada', 'Grace'],
-        by: 'ops',
         dataDir: join(dir, 'data'),
       }),
     );
@@ -139,5 +146,58 @@ describe('verify calls tampered or truncated, never lawful', () => {
     await engine.close();
     const { exit } = await verify(dir);
     expect([1, 2]).toContain(exit);
+  }, 60_000);
+});
+
+describe('to a stranger, after retention and erasure', () => {
+  const record = { ...audit, offset: offsetOf(growing, 310) };
+  async function worn(): Promise<string> {
+    const dir = await newWorld();
+    await withLedger(dir, (parts) =>
+      eraseRecords(parts, { ...erasure, records: [record], dataDir: join(dir, 'data') }),
+    );
+    await apply(dir);
+    return dir;
+  }
+
+  it('a bundle says expired, by us and by the script, and is tampered when what is left of it is not', async () => {
+    const dir = await worn();
+    const engine = await openStore(dir);
+    const bundle = join(dir, 'bundle');
+    await proveAll(engine, readIdentity(join(dir, 'data')) as LogIdentity, bundle, () => undefined);
+    await engine.close();
+    expect(verifyOffline(bundle)).toMatchObject({ verdict: 'expired' });
+    const script = () =>
+      spawnSync(process.execPath, [join(packageRoot, 'docs/verify.mjs'), bundle], { encoding: 'utf8' });
+    expect(script()).toMatchObject({ status: 4 });
+    const records = join(bundle, 'trees', 'audit.ndjson.0.0', 'records.ndjson');
+    const left = readFileSync(records, 'utf8').trimEnd().split('\n');
+    // Of 500 records 300 went and one was erased.
+    expect(left).toHaveLength(199);
+    writeFileSync(records, `${left.filter((_, i) => i !== 20).join('\n')}\n`);
+    expect(verifyOffline(bundle)).toMatchObject({ verdict: 'tampered' });
+    expect(script()).toMatchObject({ status: 1 });
+  }, 60_000);
+
+  it('what is left can be proved; of what went the error says why not', async () => {
+    const dir = await worn();
+    const engine = await openStore(dir);
+    const prove = (line: number) =>
+      proveEvent(engine, readIdentity(join(dir, 'data')) as LogIdentity, {
+        ...audit,
+        offset: offsetOf(growing, line),
+        idx: 0,
+      });
+    const folder = join(dir, 'proof');
+    mkdirSync(folder);
+    for (const [name, bytes] of await prove(300)) writeFileSync(join(folder, name), bytes);
+    expect(verifyOffline(folder)).toMatchObject({ verdict: 'intact' });
+    await expect(prove(299)).rejects.toThrow(
+      /^KW_EVENT_GONE.* lies in ingest month 202509 .*\(keep 12m\) on the word of Ada and Grace/,
+    );
+    await expect(prove(310)).rejects.toThrow(
+      /^KW_EVENT_GONE.* was erased \(GDPR 17\) on the word of Ada and Grace/,
+    );
+    await engine.close();
   }, 60_000);
 });

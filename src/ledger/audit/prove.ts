@@ -20,6 +20,7 @@ import { formatProof } from '../proof.ts';
 import { rangeRootsFromTiles, type TileReader } from '../tiles.ts';
 import { inclusionRanges, rootFromInclusion } from '../tree.ts';
 import { readKeyHistory } from './keys.ts';
+import { whyGone } from './lawfulLeaves.ts';
 import { transportOf } from './tree.ts';
 
 /** Where a tree's hashes are read; a running ledger has the newest in memory (`Ledger.readTiles`). */
@@ -33,7 +34,7 @@ export type ProofFolder = ReadonlyMap<string, Buffer>;
 
 /**
  * Proves one event to a stranger: its bytes, its leaf in the stream's signed tree, and the heartbeat leaf that
- * pins that tree in the signed meta-log. Signs nothing new. @throws KW_EVENT_UNKNOWN, KW_LEDGER_BROKEN
+ * pins that tree in the signed meta-log. Signs nothing new. @throws KW_EVENT_UNKNOWN, KW_EVENT_GONE, KW_LEDGER_BROKEN
  */
 export async function proveEvent(
   engine: Engine,
@@ -44,6 +45,9 @@ export async function proveEvent(
 ): Promise<ProofFolder> {
   const stored = await recordAt(engine, ref, ref.offset);
   if (stored === undefined || !(await hasDerivedRow(engine, ref))) {
+    const why = await whyGone(engine, ref);
+    if (why !== undefined)
+      throw new KeywitnessError('KW_EVENT_GONE', `${why} Its leaf stands; nobody can prove what it said.`);
     throw new KeywitnessError('KW_EVENT_UNKNOWN', `${eventRefText(ref)} names no event.`);
   }
   const origin = streamOrigin(identity.logId, ref);
