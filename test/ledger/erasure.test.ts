@@ -11,7 +11,7 @@ import { readErasures } from '../../src/ledger/audit/lawfulLeaves.ts';
 import { defaultStreamSettings } from '../../src/sources/source.ts';
 import type { Engine } from '../../src/store/client.ts';
 import { recordsOfIdentity } from '../../src/store/erasureStore.ts';
-import { clock, leafOf, offsetOf, openStore, rowsOf, time, withLedger } from './retentionWorld.ts';
+import { clock, leafOf, offsetOf, openStore, rowsOf, time, verify, withLedger } from './retentionWorld.ts';
 
 /** Sixteen calls of a real OpenBao server, two lines each; root's are told of in one alert (test/thread.test.ts). */
 const file = join(packageRoot, 'test/fixtures/thread/openbao-root-token.ndjson');
@@ -214,23 +214,26 @@ describe('an erasure that is killed is finished by the same command', () => {
     const events = [eventOf(4), eventOf(5)];
     for (let n = 0, isDead = true; isDead; n += 1) {
       const dir = newWorld();
-      let changes = 0;
+      const made: string[] = [];
       const dying = async (at: string): Promise<Engine> => {
         const engine = await openStore(at);
-        const change = async (make: () => Promise<void>) => {
-          if (changes++ === n) throw new Error('dead');
+        const change = async (what: string, make: () => Promise<void>) => {
+          if (made.length === n) throw new Error('dead');
           await make();
+          made.push(what);
         };
         return {
           ...engine,
-          command: (sql) => change(() => engine.command(sql)),
-          insert: (...all) => change(() => engine.insert(...all)),
+          command: (sql) => change(sql, () => engine.command(sql)),
+          insert: (table, ...rest) => change(table, () => engine.insert(table, ...rest)),
         };
       };
       isDead = await erase(dir, events, dying).then(
         () => false,
         (error: Error) => error.message.includes('dead'),
       );
+      const isEmpty = made.some((sql) => sql.startsWith('ALTER TABLE kw.records UPDATE'));
+      expect([n, (await verify(dir)).exit]).toEqual([n, isEmpty ? 4 : 0]);
       if (isDead) await erase(dir, events);
       const [found] = await rowsOf(
         dir,
