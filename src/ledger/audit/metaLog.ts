@@ -178,7 +178,9 @@ function checkpointWatch(pins: readonly Pin[]) {
   return {
     see(index: number, leaf: MetaLeaf): void {
       const isSame = last?.leaf.kind === leaf.kind && last.leaf.time === leaf.time;
-      if (!isSame) settle();
+      // A key that is lost cannot sign the `start` before its own replacement.
+      const isRecovery = leaf.kind === 'key' && metaValue(leaf, 'by') === 'root';
+      if (!isSame && !isRecovery) settle();
       last = { index, leaf };
     },
     notes(): string[] {
