@@ -92,8 +92,7 @@ function signersOf(note, keys) {
 function isSigned(note, keys, where) { // by one of these keys? reports when by none
   const [signers, isName] = [signersOf(note, keys), note.signatures.some((s) => keys.some((k) => k.name === s.name))];
   const kind = signers === 'forged' ? 'forged' : isName ? 'wrong-key' : 'unknown-key';
-  if (kind === 'forged' || signers.length === 0) return found(kind, where, 'no key that counts here signed it');
-  return true;
+  return kind !== 'forged' && signers.length > 0 ? true : found(kind, where, 'no key that counts here signed it');
 }
 // --- Whom we trust: --keys, C2SP tlog-policy, or the keys that came along -------------------------------------------
 function parsePolicy(file) {
@@ -184,11 +183,12 @@ function leafLines(text, tree) {
   return tag === 'keywitness-leaf/v1' && isOf && isLeaf ? [tag, cluster, topic, partition, epoch, ...rest] : undefined;
 }
 // --- A tree as files: C2SP tlog-tiles -------------------------------------------------------------------------------
-/** Tile `n` of a level, or (`entries`) an entry bundle, in a row of `length`: the last one may be partial. */
+/** Tile `n` of a level, or (`entries`) an entry bundle, in a row of `length`; else that of a row of another length. */
 function readTile(folder, level, n, length) {
   const digits = `${n}`.padStart(Math.ceil(`${n}`.length / 3) * 3, '0').replace(/\d{3}(?=\d)/g, 'x$&/');
-  const width = Math.min(256, length - n * 256);
-  return readFile(join(folder, `tile/${level}/${digits}${width === 256 ? '' : `.p/${width}`}`));
+  const [full, width] = [join(folder, `tile/${level}/${digits}`), Math.min(256, length - n * 256)];
+  const [widest] = existsSync(`${full}.p`) ? readdirSync(`${full}.p`).sort((a, b) => b - a) : [];
+  return readFile(width === 256 ? full : `${full}.p/${width}`) ?? readFile(full) ?? readFile(`${full}.p/${widest}`);
 }
 /** Entries behind their length as uint16; one of length 0, and one that is not there, has lost its text. */
 function entriesOf(bytes, count, where) {
@@ -206,15 +206,16 @@ function* readTree(folder, where, size, tree) {
   let row = []; // what the tiles of the next level hold
   for (let n = 0; n * 256 < size; n += 1) {
     const [width, place, tile] = [Math.min(256, size - n * 256), `${where} leaf ${n * 256}`, readTile(folder, 0, n, size)];
-    const isHole = tile?.length > width * 32 || ((n + 1) * 256 < size && readTile(folder, 0, n + 1, size));
-    if (tile?.length !== width * 32) return found(isHole ? 'deleted' : 'truncated', place, 'its tile is missing or not whole');
+    const kind = tile?.length > width * 32 ? 'inserted' : readTile(folder, 0, n + 1, size) ? 'deleted' : 'truncated';
+    if (tile?.length !== width * 32) found(kind, place, 'its tile is missing or not whole');
     const texts = entriesOf(readTile(folder, 'entries', n, size) ?? Buffer.alloc(0), width, place);
-    const hashes = Array.from({ length: width }, (_, i) => tile.subarray(i * 32, i * 32 + 32));
+    const hashes = Array.from({ length: Math.min(width, (tile?.length ?? 0) >> 5) }, (_, i) => tile.subarray(i * 32, i * 32 + 32));
     for (const [i, leaf] of hashes.entries()) {
       const isTrue = texts[i] === undefined || leafHash(texts[i]).equals(leaf);
       if (!isTrue) found('modified', `${where} leaf ${tree.size}`, 'the entry is not what its hash was made of');
       yield { index: tree.add(leaf).size - 1, leaf, text: texts[i], isTrue };
     }
+    if (hashes.length < width) return;
     if (width === 256) row.push(treeRoot(hashes));
   }
   for (let level = 1; row.length > 0; level += 1) {
@@ -239,8 +240,7 @@ function seeMeta(log, index, text) { // which key is in force from where, what i
   const all = (name) => lines.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length + 1));
   const [value, where] = [(name) => all(name)[0] ?? '', `meta/${index}`];
   if (tag !== 'keywitness-meta/v1') return;
-  // A clock that was set back is lawful: the leaf that meets it says so.
-  if (time < log.time && value('clock') !== log.time.slice(5)) found('back-dated', where, 'its time lies before the last one');
+  if (time < log.time && value('clock') !== log.time.slice(5)) found('back-dated', where, 'no leaf says that the clock was set back');
   log.time = time;
   if (index === 0 && kind === 'kind start') log.eras[0].key = parseKey(value('key'), 1)?.publicKey;
   if (kind === 'kind key') seeKey(log, index, value, where);
@@ -393,8 +393,8 @@ const proof = statSync(path).isDirectory() ? undefined : readProof(path, trusted
 if (statSync(path).isDirectory()) (existsSync(join(path, 'trees')) ? checkBundle : checkProofFolder)(path);
 else if (proof) checkQuorum(proof, path);
 const exit = Math.min(5, ...findings.map((f) => f.exit)) % 5;
-const line = { path, verdict: verdicts[exit], findings: findings.map((f) => ({ class: f.class, where: f.where })) };
-process.stdout.write(`${JSON.stringify(line)}\n`);
+const shown = findings.map((f) => ({ class: f.class, where: f.where }));
+process.stdout.write(`${JSON.stringify({ path, verdict: verdicts[exit], findings: shown })}\n`);
 for (const f of findings.slice(0, 20)) process.stderr.write(`${f.class}: ${f.where}: ${f.words}\n`);
 if (!pinned && !policy?.logs.length) process.stderr.write('The keys came with what was checked: it agrees with itself, no more.\n');
 process.exitCode = exit;

@@ -106,6 +106,14 @@ function pinnedAgain(log: ToyLog, s: ToyStream): void {
   );
 }
 
+/** The meta-log as it is now, signed with the key in force, which was stolen; the witness saw none of it. */
+function signedByThief(log: ToyLog): Pick<Attacked, 'files' | 'trust'> {
+  const { keys } = log.metaCheckpoint;
+  const root = treeHash(metaHashes(log));
+  log.metaCheckpoint = { size: log.meta.length, root, keys, isWitnessed: false };
+  return { files: filesOf(log), trust: 'pinned' };
+}
+
 export const attacks: Readonly<Record<string, Attack>> = {
   'record changed': (log, random) => {
     const { s, index, leaf } = victim(log, random);
@@ -391,6 +399,44 @@ export const attacks: Readonly<Record<string, Attack>> = {
     const { offset, hash } = s.leaves[index] as ToyLeaf;
     s.leaves[index] = { offset, hash };
     return { files: filesOf(log), trust: 'pinned', tree: treeOf(s), index };
+  },
+  'lawfully dropped, and not what was dropped, with the stolen key': (log) => {
+    const at = log.meta.findIndex((text) => text.includes('\nkind retention\n'));
+    if (at < 0) return undefined;
+    log.meta[at] = (log.meta[at] as string).replace(
+      /^root .*$/m,
+      `root ${treeHash(hashesOf(bigOf(log))).toString('base64')}`,
+    );
+    return { ...signedByThief(log), tree: treeOf(bigOf(log)), index: 0 };
+  },
+  'lawfully erased, and not what was erased, with the stolen key': (log) => {
+    const at = log.meta.findIndex((text) => text.includes('\nkind erasure\n'));
+    const index = Number(/^index (\d+)$/m.exec(log.meta[at] ?? '')?.[1]);
+    if (at < 0) return undefined;
+    log.meta[at] = (log.meta[at] as string).replace(
+      /^leaf .*$/m,
+      `leaf ${hashesOf(bigOf(log))[index + 1]?.toString('hex')}`,
+    );
+    return { ...signedByThief(log), tree: treeOf(bigOf(log)), index };
+  },
+  'a record of another stream slipped in with the stolen key': (log, random) => {
+    const [s, other] = log.streams as [ToyStream, ToyStream];
+    const index = s.leaves.findLastIndex(isFull);
+    const foreign = other.leaves[random(other.leaves.length)] as ToyLeaf;
+    if (index < 0 || foreign.raw === undefined) return undefined;
+    s.leaves[index] = { ...foreign, offset: s.leaves[index]?.offset ?? 0n };
+    s.checkpoint = { ...s.checkpoint, root: treeHash(hashesOf(s)) };
+    pinnedAgain(log, s);
+    return { ...signedByThief(log), tree: treeOf(s), index };
+  },
+  'the end cut off and the log gone on, with the stolen key': (log) => {
+    const [s] = log.streams as [ToyStream];
+    const at = log.meta.length;
+    s.leaves = s.leaves.slice(0, -1);
+    log.meta.push(metaLeaf('heartbeat', 1_767_225_600_000 + at * 10_000, [pinLine(log, s)]));
+    s.checkpoint = { size: s.leaves.length, root: treeHash(hashesOf(s)), key: log.keys.at(-1) as ToyKey };
+    log.metaCheckpoint = { ...log.metaCheckpoint, keys: [log.keys.at(-1) as ToyKey] };
+    return { ...signedByThief(log), tree: 'meta', index: at };
   },
   'a cosignature changed': (log, random) => {
     const files = filesOf(log);

@@ -7,6 +7,7 @@ import { readLines } from '../../src/ledger/offline/files.ts';
 import { readKeys } from '../../src/ledger/offline/trust.ts';
 import { verifyOffline } from '../../src/ledger/offline.ts';
 import { readPolicy } from '../../src/ledger/policy.ts';
+import { attacks } from '../campaign/bundleAttacks.ts';
 import {
   type Files,
   filesOf,
@@ -92,6 +93,37 @@ describe('a bundle made by others from the page', () => {
     const pruned = 'trees/main.vault-audit.0.0/tile/entries/000';
     expect(files.delete(pruned)).toBe(true);
     expect(verdictOf(files).verdict).toBe(isGone ? 'expired' : 'tampered');
+  });
+});
+
+describe('what happened is told by its class', () => {
+  const classOf = (name: string) => {
+    const log = logOf({ records: 40, hasRollover: true });
+    const attacked = attacks[name]?.(log, randomOf(5));
+    const { verdict, findings } = verdictOf(attacked?.files as Files, policyOf(log));
+    return [verdict, findings.map((f) => f.class)];
+  };
+  it.each([
+    ['record changed', 'tampered', 'modified'],
+    ['record line deleted', 'tampered', 'deleted'],
+    ['record inserted', 'tampered', 'inserted'],
+    ['record deleted from the tree', 'tampered', 'rewritten'],
+    ['two records exchanged', 'tampered', 'reordered'],
+    ['end of the records cut', 'truncated', 'truncated'],
+    ['a whole tree taken away', 'truncated', 'truncated'],
+    ['tree rolled back to a checkpoint that was true', 'truncated', 'rolled-back'],
+    ['checkpoint of a stream signed again with the stolen key', 'tampered', 'forked'],
+    ['the end cut off and the log gone on, with the stolen key', 'tampered', 'rewritten'],
+    ['a record of another stream slipped in with the stolen key', 'tampered', 'inserted'],
+    ['signature changed', 'tampered', 'forged'],
+    ['an old stream signed with a newer key', 'tampered', 'wrong-key'],
+    ['erased without a word', 'tampered', 'deleted'],
+    ['a time set back with the stolen key', 'tampered', 'back-dated'],
+    ['the whole history rewritten with the stolen key', 'unknown', 'no-quorum'],
+  ])('%s: %s, %s', (name, verdict, cls) => {
+    const [seen, classes] = classOf(name);
+    expect(seen).toBe(verdict);
+    expect(classes).toContain(cls);
   });
 });
 

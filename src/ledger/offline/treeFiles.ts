@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { leafHashOfText } from '../leaf.ts';
 import { tilePath, tilesOfLevel, tileWidth } from '../tilePath.ts';
@@ -47,8 +48,6 @@ export function readTree(folder: string, tree: string, size: number, report: Rep
       if (found.problem !== undefined) {
         const { cls, at, detail } = found.problem;
         fail(cls, from + at, detail);
-        // What lies behind a hole cannot be placed in the tree; an entry too many leaves the others where they are.
-        if (cls !== 'inserted') return;
       }
       for (const [i, hash] of found.hashes.entries()) {
         const text = found.texts[i];
@@ -58,6 +57,8 @@ export function readTree(folder: string, tree: string, size: number, report: Rep
         appendLeaf(frontier, hash);
         yield { index: from + i, hash, text, isTrue };
       }
+      // What lies behind a hole cannot be placed in the tree.
+      if (found.hashes.length < Math.min(tileWidth, size - from)) return;
       if (found.hashes.length === tileWidth) upper.add(1, page, rootOf(found.hashes));
     }
     upper.end();
@@ -79,9 +80,12 @@ interface Page {
 function readPage(folder: string, page: number, size: number): Page {
   const width = Math.min(tileWidth, size - page * tileWidth);
   const path = tilePath(0, page, width);
-  const bytes = readBytes(join(folder, path), tileBytesMax);
+  const bytes = readBytes(join(folder, path), tileBytesMax) ?? tileOfOtherSize(folder, 0, page, tileBytesMax);
   const entriesPath = tilePath('entries', page, width);
-  const entries = readBytes(join(folder, entriesPath), entryBundleBytesMax) ?? Buffer.alloc(0);
+  const entries =
+    readBytes(join(folder, entriesPath), entryBundleBytesMax) ??
+    tileOfOtherSize(folder, 'entries', page, entryBundleBytesMax) ??
+    Buffer.alloc(0);
   const { texts, rest } = splitEntries(entries, width);
   const hashes = splitHashes((bytes ?? Buffer.alloc(0)).subarray(0, width * 32));
   const problem = (cls: 'deleted' | 'inserted' | 'truncated', at: number, detail: string) => ({
@@ -97,6 +101,22 @@ function readPage(folder: string, page: number, size: number): Page {
   if (bytes.length > width * 32) return problem('inserted', width, `${path} holds more than ${width} hashes`);
   if (rest > 0) return problem('inserted', width, `${entriesPath} holds more than ${width} entries`);
   return { hashes, texts };
+}
+
+/** The tile of a tree that is longer or shorter than its checkpoint: full, or the widest partial one. */
+function tileOfOtherSize(
+  folder: string,
+  level: 0 | 'entries',
+  page: number,
+  bytesMax: number,
+): Buffer | undefined {
+  const full = join(folder, tilePath(level, page, tileWidth));
+  const widths = existsSync(`${full}.p`) ? readdirSync(`${full}.p`) : [];
+  const [widest] = widths.sort((a, b) => Number(b) - Number(a));
+  return (
+    readBytes(full, bytesMax) ??
+    (widest === undefined ? undefined : readBytes(join(`${full}.p`, widest), bytesMax))
+  );
 }
 
 function hasTile(folder: string, page: number, size: number): boolean {
