@@ -52,14 +52,22 @@ export function recoverKeys(options: LedgerOptions, root: Signer): Promise<Rotat
   });
 }
 
+/** Where the offline root's private key lies or will lie. */
+export interface RootFile {
+  /** Undefined = there is none yet. */
+  read(): Signer | undefined;
+  make(): Signer;
+}
+
 /** Registers the offline root; the same one again changes nothing. @throws KW_KEY when another one is registered */
-export function registerRoot(options: LedgerOptions, root: Signer): Promise<RegisteredRoot> {
+export function registerRoot(options: LedgerOptions, file: RootFile): Promise<RegisteredRoot> {
   return withLedger(options, async (ledger) => {
     const known = ledger.keys.root();
-    if (known !== undefined && !known.publicKey.equals(root.publicKey)) {
+    const root = file.read() ?? (known === undefined ? file.make() : undefined);
+    if (root === undefined || (known !== undefined && !known.publicKey.equals(root.publicKey))) {
       throw new KeywitnessError(
         'KW_KEY',
-        `The log has an offline root, ${known.publicKey.toString('base64')}, and a log has one. Nothing was changed.`,
+        `The log has an offline root, ${known?.publicKey.toString('base64')}, and a log has one. Nothing was changed.`,
       );
     }
     await ledger.start();

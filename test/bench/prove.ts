@@ -82,7 +82,7 @@ try {
   for (let i = 0; i < proofs; i += 1) {
     const offset = BigInt(Math.floor((i * 0.618_033_988_75 * events) % events));
     const start = performance.now();
-    const files = await proveEvent(engine, keys, { ...key, offset, idx: 0 }, tiles);
+    const files = await proveEvent(engine, keys, { ...key, offset, idx: 0 }, tiles, ledger.keys);
     took.push(performance.now() - start);
     const bytes = [...files].reduce((n, [name, file]) => n + (name === 'event.raw' ? 0 : file.length), 0);
     largest = Math.max(largest, bytes);

@@ -19,7 +19,7 @@ import { AnchorFile, readAnchor } from '../../src/ledger/anchors/file.ts';
 import { createKeyFile } from '../../src/ledger/keyFile.ts';
 import { leafHashOfText } from '../../src/ledger/leaf.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
-import { localSigner } from '../../src/ledger/note.ts';
+import { localSigner, type Signer } from '../../src/ledger/note.ts';
 import { openKeys, openLostKeys } from '../../src/ledger/openKeys.ts';
 import type { LedgerStore } from '../../src/ledger/ports.ts';
 import { recoverKeys, registerRoot, rotateKeys } from '../../src/ledger/rotate.ts';
@@ -27,6 +27,7 @@ import { type Machine, stoppingMachine, stoppingStore } from '../support/crashin
 import { keyAt, keysOf, signersOf } from '../support/keyRules.ts';
 import { at, memoryStore } from '../support/memoryLedger.ts';
 
+const rootFileOf = (root: Signer) => ({ read: () => root, make: () => root });
 const key = { stream: 'main.audit', partition: 0, epoch: 0 };
 const leaf = (n: number) => leafHashOfText(Buffer.from(`record ${n}`));
 let dir: string;
@@ -248,19 +249,21 @@ describe('the offline root', () => {
 
   it('and the key in force vouch for each other; the anchor knows it', async () => {
     const log = await grownLog();
-    await registerRoot(await optionsOf(log.store), rootOf());
-    await registerRoot(await optionsOf(log.store), rootOf());
+    await registerRoot(await optionsOf(log.store), rootFileOf(rootOf()));
+    await registerRoot(await optionsOf(log.store), rootFileOf(rootOf()));
     expect(log.state.meta.filter((m) => m.kind === 'key')).toHaveLength(1);
     await goesOn(log);
     const root = rawOf(rootFile()).toString('base64');
     expect(readFileSync(anchorFile(), 'utf8')).toContain(`${log.logId} root ${root}\n`);
     const other = localSigner(createKeyFile(join(dir, 'other.pem'), undefined).privateKey);
-    await expect(registerRoot(await optionsOf(log.store), other)).rejects.toMatchObject({ code: 'KW_KEY' });
+    await expect(registerRoot(await optionsOf(log.store), rootFileOf(other))).rejects.toMatchObject({
+      code: 'KW_KEY',
+    });
   });
 
   it('puts another key in the place of one that is lost; the old one signs nothing from there', async () => {
     const log = await grownLog();
-    await registerRoot(await optionsOf(log.store), rootOf());
+    await registerRoot(await optionsOf(log.store), rootFileOf(rootOf()));
     rmSync(pem());
     await expect(optionsOf(log.store)).rejects.toMatchObject({ code: 'KW_KEY' });
     time += 60_000;
@@ -274,7 +277,7 @@ describe('the offline root', () => {
 
   it('puts another key in the place of one that was stolen and already replaced by the thief', async () => {
     const log = await grownLog();
-    await registerRoot(await optionsOf(log.store), rootOf());
+    await registerRoot(await optionsOf(log.store), rootFileOf(rootOf()));
     const mine = join(dir, 'mine');
     cpSync(join(dataDir(), 'ledger'), mine, { recursive: true });
     await rotateKeys(await optionsOf(log.store));
@@ -289,7 +292,7 @@ describe('the offline root', () => {
   it('is no help when it was never registered, or is another one', async () => {
     const log = await grownLog();
     await expect(recoverKeys(await lost(log.store), rootOf())).rejects.toMatchObject({ code: 'KW_KEY' });
-    await registerRoot(await optionsOf(log.store), rootOf());
+    await registerRoot(await optionsOf(log.store), rootFileOf(rootOf()));
     const other = localSigner(createKeyFile(join(dir, 'other.pem'), undefined).privateKey);
     const before = log.state.meta.length;
     await expect(recoverKeys(await lost(log.store), other)).rejects.toMatchObject({ code: 'KW_KEY' });
@@ -304,7 +307,7 @@ describe('the offline root', () => {
     for (let stopAt = 1; ; stopAt += 1) {
       rmSync(dir, { recursive: true });
       const log = await grownLog();
-      await registerRoot(await optionsOf(log.store), rootOf());
+      await registerRoot(await optionsOf(log.store), rootFileOf(rootOf()));
       rmSync(pem());
       const root = rootOf();
       const machine = await stopAfter(stopAt, (options) => recoverKeys(options, root), log.store, lost);

@@ -98,6 +98,7 @@ describe('keys', { timeout: 60_000 }, () => {
     const other = await run('keys', 'root', '--out', at('other.pem'));
     expect(other.code).toBe(4);
     expect(other.err).toContain('a log has one');
+    expect(existsSync(at('other.pem'))).toBe(false);
     expect((await run('keys', 'list')).rows.at(-1)).toMatchObject({ kind: 'root', vkey: made.rows[0]?.root });
     const report = await run('verify');
     expect(report.code).toBe(0);

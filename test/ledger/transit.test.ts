@@ -11,13 +11,14 @@ import { packageRoot } from '../../src/core/packageRoot.ts';
 import { createKeyFile } from '../../src/ledger/keyFile.ts';
 import { leafHashOfText } from '../../src/ledger/leaf.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
-import { localSigner } from '../../src/ledger/note.ts';
+import { localSigner, type Signer } from '../../src/ledger/note.ts';
 import { openKeys, openLostKeys } from '../../src/ledger/openKeys.ts';
 import type { LedgerStore } from '../../src/ledger/ports.ts';
 import { recoverKeys, registerRoot, rotateKeys } from '../../src/ledger/rotate.ts';
 import { keyAt, keysOf, signersOf } from '../support/keyRules.ts';
 import { at, memoryStore } from '../support/memoryLedger.ts';
 
+const rootFileOf = (root: Signer) => ({ read: () => root, make: () => root });
 const stream = { stream: 'main.audit', partition: 0, epoch: 0 };
 let dir: string;
 let engine: ChildProcess;
@@ -161,7 +162,7 @@ describe('a key in a transit engine, in another process', () => {
     await grow(memory);
     const { publicKey } = await openKeys(dataDir(), env());
     const root = localSigner(createKeyFile(join(dir, 'root.pem'), undefined).privateKey);
-    await registerRoot(await optionsOf(memory.store), root);
+    await registerRoot(await optionsOf(memory.store), rootFileOf(root));
     await engineSays('test/replace', { version: 1 });
     await expect(grow(memory)).rejects.toThrow('holds no version that log.txt names');
     const stopping = {

@@ -34,19 +34,17 @@ export function rootCommand(): Command {
     .action(async (flags: Flags) => {
       const terminal = processTerminal(flags);
       const file = resolve(flags.out);
-      const { root, isEncrypted } = await withKeys(
+      const passphrase = keyPassphrase(process.env, 'KEYWITNESS_ROOT_PASSPHRASE');
+      // There already after a run that was cut short, or made on a machine that never was on a network.
+      const read = () =>
+        existsSync(file) ? localSigner(readKeyFile(file, passphrase).privateKey) : undefined;
+      const make = () => localSigner(createKeyFile(file, passphrase).privateKey);
+      const root = await withKeys(
         flags.data,
         (dataDir) => openKeys(dataDir, process.env),
-        async (options) => {
-          const passphrase = keyPassphrase(process.env, 'KEYWITNESS_ROOT_PASSPHRASE');
-          // There already after a run that was cut short, or made on a machine that never was on a network.
-          const made = existsSync(file) ? readKeyFile(file, passphrase) : createKeyFile(file, passphrase);
-          return {
-            root: await registerRoot(options, localSigner(made.privateKey)),
-            isEncrypted: made.isEncrypted,
-          };
-        },
+        (options) => registerRoot(options, { read, make }),
       );
+      const { isEncrypted } = readKeyFile(file, passphrase);
       const row = {
         root: root.publicKey.toString('base64'),
         leaf: root.leaf,
