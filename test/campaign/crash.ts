@@ -1,11 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from '../baseline/random.ts';
 import { Broker } from '../support/broker.ts';
 import { until } from '../support/wait.ts';
 import type { Campaign } from './campaignTypes.ts';
 import { brokenPromises } from './crashOracle.ts';
 import { type CrashPlan, crashPlan, crashStages, maySayNothing } from './crashPlan.ts';
-import { killedItself, openWorld, stopRun, type World } from './crashWorld.ts';
+import { killedItself, messagesSettled, openWorld, stopRun, type World } from './crashWorld.ts';
 
 /** So many kills in a row, on average, before it may come to the end of what there is. */
 const killsInARow = 3;
@@ -66,14 +65,6 @@ async function finish(world: World): Promise<string> {
   await messagesSettled(world);
   await stopRun(run);
   return run.log();
-}
-
-/** Rounds and messages follow within a second of the last record; on a busy machine later. */
-async function messagesSettled({ slack }: World): Promise<void> {
-  for (let seen = -1; seen !== slack.posted.length; ) {
-    seen = slack.posted.length;
-    await sleep(2_500);
-  }
 }
 
 /** `kill -9` at each stage of the way, several times in a row, on the running service. */

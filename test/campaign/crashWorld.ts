@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import type { Message } from 'kafkajs';
 import { packageRoot } from '../../src/core/packageRoot.ts';
@@ -24,6 +25,8 @@ const lines = gunzipSync(readFileSync(join(packageRoot, 'src/demo/openbao-audit-
 
 export interface Run {
   readonly child: ChildProcess;
+  /** Its configuration. */
+  readonly file: string;
   readonly group: string;
   readonly log: () => string;
   readonly get: (path: string) => Promise<Response>;
@@ -104,7 +107,7 @@ notify:
         log += String(chunk);
       });
       const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
-      return { child, group, log: () => log, get };
+      return { child, file, group, log: () => log, get };
     },
     async stored({ group, child, log }) {
       if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it ended: ${log()}`);
@@ -134,6 +137,14 @@ export async function killedItself({ child, log }: Run): Promise<void> {
   ).catch((error: unknown) => {
     throw new Error(`${String(error)}\n${log()}`);
   });
+}
+
+/** Rounds and messages follow within a second of the last record; on a busy machine later. */
+export async function messagesSettled({ slack }: World): Promise<void> {
+  for (let seen = -1; seen !== slack.posted.length; ) {
+    seen = slack.posted.length;
+    await sleep(2_500);
+  }
 }
 
 /** Tells it to drain, and waits for the end. */

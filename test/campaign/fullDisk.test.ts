@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { brokers, describeKafka } from '../support/kafka.ts';
-import { ownDisks, playFullDisk } from './fullDisk.ts';
+import { brokenOf, ownDisks, playFullDisk } from './fullDisk.ts';
 
 const disks = ownDisks();
 if (disks === undefined) {
@@ -14,12 +14,7 @@ describeKafka('a disk that is full', () => {
     'loses and doubles nothing, is told and shown, and all goes on when there is room again',
     async () => {
       const scene = await playFullDisk(disks ?? [], await brokers());
-      expect(scene.broken).toEqual([]);
-      expect(scene.before).toEqual({ health: 'ok\n', ready: 200 });
-      expect(scene.full.ready).toBe(503);
-      expect(scene.full.health).toMatch(/^impaired\n(.*\n)*store: /);
-      expect(scene.unanchored.ready).toBe(503);
-      expect(scene.unanchored.health).toMatch(/^impaired\nledger: .*KW_ANCHOR.*ENOSPC/);
+      expect(brokenOf(scene)).toEqual([]);
       // One line when it begins and one when it is over, whatever the number of attempts.
       const events = scene.log.map((l) => l.event).filter((event) => !event.startsWith('channel_'));
       expect(events.sort()).toEqual([
@@ -36,8 +31,6 @@ describeKafka('a disk that is full', () => {
       expect(
         reasons.filter((r) => r.includes('NOT_ENOUGH_SPACE')).every((r) => r.includes('Make room')),
       ).toBe(true);
-      // The first is told when the store can be written again, the second at once.
-      expect(scene.told.map((text) => /KW_[A-Z]+/.exec(text)?.[0])).toEqual(['KW_STORE', 'KW_ANCHOR']);
     },
     120_000,
   );

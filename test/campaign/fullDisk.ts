@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../src/core/packageRoot.ts';
+import { Broker } from '../support/broker.ts';
+import type { Campaign } from './campaignTypes.ts';
 
 /** What an operator sees of the service. */
 export interface Seen {
@@ -34,6 +36,46 @@ export function ownDisks(): readonly string[] | undefined {
     return spawnSync('unshare', words).status === 0;
   });
 }
+
+/** What did not hold, in words, of the scene and of what an operator saw of it. */
+export function brokenOf({ before, full, unanchored, broken, told }: FullDiskScene): string[] {
+  return [
+    ...broken,
+    ...(before.health === 'ok\n' && before.ready === 200 ? [] : [`before: ${before.ready} ${before.health}`]),
+    ...(full.ready === 503 && full.health.includes('\nstore: ')
+      ? []
+      : [`full: ${full.ready} ${full.health}`]),
+    ...(unanchored.ready === 503 && /\nledger: .*KW_ANCHOR.*ENOSPC/.test(unanchored.health)
+      ? []
+      : [`unanchored: ${unanchored.ready} ${unanchored.health}`]),
+    // The first is told when the store can be written again, the second at once.
+    ...(told.map((text) => /KW_[A-Z]+/.exec(text)?.[0]).join() === 'KW_STORE,KW_ANCHOR'
+      ? []
+      : [`told: ${told.join('; ')}`]),
+  ];
+}
+
+/** Both disks full, one after the other. */
+export const fullDisk: Campaign = {
+  name: 'full disk',
+  async run({ seeds, say }) {
+    const disks = ownDisks();
+    if (disks === undefined) say('full disk: NOT RUN, unshare or mount is not allowed here');
+    const broker = await Broker.start();
+    let broken = 0;
+    let cases = 0;
+    try {
+      for (; disks !== undefined && cases < 2 * seeds; cases += 2) {
+        const sentences = brokenOf(await playFullDisk(disks, [broker.address]));
+        for (const sentence of sentences) say(`full disk: BROKEN: ${sentence}`);
+        broken += sentences.length;
+      }
+    } finally {
+      await broker.remove();
+    }
+    return { cases, detected: cases, located: cases, falseAlarms: broken };
+  },
+};
 
 /** Plays fullDiskScene.ts to its end. */
 export async function playFullDisk(

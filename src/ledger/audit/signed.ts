@@ -1,10 +1,11 @@
+import { KeywitnessError } from '../../core/errors.ts';
 import { streamKeyText } from '../../core/record.ts';
 import type { Engine } from '../../store/client.ts';
 import { checkpointPages } from '../../store/ledgerStore.ts';
 import { readAnchor } from '../anchors/file.ts';
 import { type Checkpoint, metaOrigin, parseCheckpoint, parseStreamOrigin } from '../checkpoint.ts';
 import type { LogIdentity } from '../keys.ts';
-import { openNote } from '../note.ts';
+import { openNote, splitNote } from '../note.ts';
 import type { Finding } from './findings.ts';
 import { type KeyAudit, openKeyAudit } from './keys.ts';
 import type { OutsideTime } from './metaTimes.ts';
@@ -36,6 +37,7 @@ export async function auditSigned(
   const findings: Finding[] = [];
   const anchor = await auditAnchor(anchorFile, identity.logId, reader, book, findings);
   let newestSigned = 0;
+  let storedSize = 0;
   for await (const page of checkpointPages(engine)) {
     for (const row of page) {
       const read = reader.read(row.note, `the checkpoint of ${row.origin} at ${row.size} in the store`);
@@ -50,11 +52,15 @@ export async function auditSigned(
           detail: 'a stored checkpoint is not what its note says',
         });
       newestSigned = Math.max(newestSigned, row.made_at);
+      if (c.origin === metaOrigin(identity.logId)) storedSize = Math.max(storedSize, c.size);
     }
   }
+  const behind =
+    `${anchorFile} ends at ${anchor.size} leaves of the meta-log, the store's newest checkpoint covers ${storedSize}: ` +
+    'its last lines are missing, or could not be written then';
   return {
     findings,
-    notes: anchor.notes,
+    notes: anchor.size > 0 && anchor.size < storedSize ? [...anchor.notes, behind] : anchor.notes,
     newestAnchored: anchor.newest,
     newestSigned,
     keys,
@@ -63,8 +69,14 @@ export async function auditSigned(
   };
 }
 
-/** A kept checkpoint is one more pin, held by whoever kept it. */
+/** A kept checkpoint is one more pin, held by whoever kept it. @throws KW_USAGE when it is cut or no note: that says nothing of the log */
 export function addKept(note: string, identity: LogIdentity, keys: KeyAudit, book: PinBook): Finding[] {
+  if (splitNote(note) === undefined) {
+    throw new KeywitnessError(
+      'KW_USAGE',
+      'The kept checkpoint is cut, or no signed note: it must be byte for byte what `keywitness checkpoint` wrote, with its last newline.',
+    );
+  }
   const origin = note.split('\n')[0] ?? '';
   if (origin.startsWith('keywitness/') && !origin.startsWith(`keywitness/${identity.logId}/`)) {
     const detail = `the kept checkpoint is of ${origin}, this log is ${identity.logId}: another log stands in its place`;
