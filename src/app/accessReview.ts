@@ -2,15 +2,18 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../core/packageRoot.ts';
 import { parsePeriod } from '../core/quarter.ts';
-import { streamKeyText } from '../core/record.ts';
+import { type StreamKey, streamKeyText } from '../core/record.ts';
 import type { Catalog } from '../enrich/catalog.ts';
 import { compileGlob } from '../enrich/glob.ts';
-import type { Finding, VerifyReport } from '../ledger/audit/findings.ts';
+import { type Finding, type VerifyReport, worstVerdict } from '../ledger/audit/findings.ts';
+import { readExpired } from '../ledger/audit/lawfulLeaves.ts';
 import { verifyStore } from '../ledger/audit/verify.ts';
 import { metaOrigin, parseStreamOrigin } from '../ledger/checkpoint.ts';
+import type { ExpiredRange } from '../ledger/retention.ts';
 import type { KnownIdentity, ReviewCatalog, ReviewInput, StreamCompleteness } from '../report/input.ts';
 import { type CreatedReview, createReview } from '../report/review.ts';
 import type { Engine } from '../store/client.ts';
+import { hasRecords } from '../store/ledgerStore.ts';
 import { extentUnder, firstCheckpointSince, signedTrees } from '../store/queries/reviewTrees.ts';
 
 export interface AccessReviewOptions {
@@ -57,11 +60,16 @@ async function completeness(engine: Engine, report: VerifyReport): Promise<Revie
   const grewAt = Math.max(0, ...signed.map(({ tree }) => tree.madeAt));
   const meta = await firstCheckpointSince(engine, metaOrigin(report.logId), grewAt);
   const verified = new Map(report.trees.map((t) => [streamKeyText(t), t]));
+  const ranges = await readExpired(engine);
   const streams: StreamCompleteness[] = [];
   for (const { key, tree } of signed) {
     const { stream, partition, epoch } = key;
-    const extent = await extentUnder(engine, key, tree.size);
+    const expired = await expiredOf(engine, key, ranges);
+    const records = tree.size - expired.reduce((n, r) => n + r.records, 0);
+    const extent = await extentUnder(engine, key, records);
     const found = verified.get(streamKeyText(key));
+    // `verify` counts the whole tree; above the checkpoint there may be more than the review looks at.
+    const counted = found !== undefined && found.records === records ? found : extent;
     streams.push({
       stream,
       partition,
@@ -69,10 +77,10 @@ async function completeness(engine: Engine, report: VerifyReport): Promise<Revie
       firstOffset: extent.first,
       lastOffset: extent.last,
       gaps: extent.gaps,
-      records: tree.size,
-      // `verify` counts the whole tree; above the checkpoint there may be more than the review looks at.
-      events: found !== undefined && found.records === tree.size ? found.events : extent.events,
-      setAside: found !== undefined && found.records === tree.size ? found.setAside : extent.setAside,
+      records,
+      expired,
+      events: counted.events,
+      setAside: counted.setAside,
       rootHex: tree.rootHex,
       checkpointSize: tree.size,
       verifyVerdict: found?.verdict ?? 'unknown',
@@ -83,9 +91,29 @@ async function completeness(engine: Engine, report: VerifyReport): Promise<Revie
     checkpoint: meta?.note ?? '',
     checkpointTime: meta?.madeAt ?? grewAt,
     streams,
-    findings: report.findings.filter((f) => f.class !== 'stale').map(findingText),
+    findings: report.findings.filter(isDoubtful).map(findingText),
     exposureMs: report.exposure.longestSilenceMs,
   };
+}
+
+/** What retention dropped of a tree; a month that was only announced still has its records. */
+async function expiredOf(
+  engine: Engine,
+  key: StreamKey,
+  ranges: readonly ExpiredRange[],
+): Promise<{ readonly month: string; readonly records: number }[]> {
+  const gone: { month: string; records: number }[] = [];
+  for (const range of ranges.filter((r) => r.tree === streamKeyText(key))) {
+    if (await hasRecords(engine, key, range)) continue;
+    gone.push({ month: range.month, records: range.count });
+  }
+  return gone.sort((a, b) => (a.month < b.month ? -1 : 1));
+}
+
+/** What went by law and what the log itself admits stands in the completeness page; staleness depends on when it ran. */
+function isDoubtful(finding: Finding): boolean {
+  const verdict = worstVerdict([finding]);
+  return finding.class !== 'stale' && verdict !== 'expired' && verdict !== 'intact';
 }
 
 function findingText({ tree, offset, idx, class: what, detail }: Finding): string {

@@ -86,7 +86,11 @@ export async function gatherReview(engine: Engine, input: ReviewInput): Promise<
 }
 
 /** Environment, owner and team in the events are those of the catalog at ingest: another one given now is said. */
-function warningsOf({ catalog, period }: ReviewInput, sections: readonly Section[], scope: Scope): string[] {
+function warningsOf(
+  { catalog, period, completeness }: ReviewInput,
+  sections: readonly Section[],
+  scope: Scope,
+): string[] {
   const systemRows = sections.find((s) => s.id === 'systems')?.rows ?? [];
   const used = [...new Set(systemRows.flatMap((r) => r.catalogs as readonly string[]))].sort();
   const warnings: string[] = [];
@@ -97,12 +101,28 @@ function warningsOf({ catalog, period }: ReviewInput, sections: readonly Section
       `The events were enriched with catalog version ${used.join(', ')}, the review was made with ${given}: environments, owners and teams are the former's, rotation policies and known identities the latter's.`,
     );
   }
+  warnings.push(...expiryWarnings(completeness.streams, period.from));
   if (used.length > 0 && scope.asOf < period.to) {
     warnings.push(
       `The log ends ${isoIn(scope.asOf, 'UTC')}, before the period does: idle days and ages of secrets are counted to there, and what came after is not in this review.`,
     );
   }
   return warnings;
+}
+
+/** What came in before the period began cannot be of the period. */
+function expiryWarnings(streams: ReviewInput['completeness']['streams'], from: number): string[] {
+  const gone = streams.flatMap((s) => s.expired).filter(({ month }) => monthEnd(month) > from);
+  if (gone.length === 0) return [];
+  const months = [...new Set(gone.map((g) => g.month))].sort().join(', ');
+  const records = gone.reduce((n, g) => n + g.records, 0);
+  return [
+    `The log of this period is partly expired: ${records} records that came in during ${months} were dropped by law, and their acts are in none of the numbers.`,
+  ];
+}
+
+function monthEnd(month: string): number {
+  return Date.UTC(Number(month.slice(0, 4)), Number(month.slice(4)), 1);
 }
 
 const dayMs = 86_400_000;

@@ -13,6 +13,8 @@ export interface StreamCompleteness extends StreamKey {
    */
   readonly gaps: readonly (readonly [from: bigint, to: bigint])[] | undefined;
   readonly records: number;
+  /** Ingest months (YYYYMM) whose records were dropped by law, oldest first: leaves without bytes. */
+  readonly expired: readonly { readonly month: string; readonly records: number }[];
   readonly events: number;
   readonly setAside: number;
   readonly rootHex: string;

@@ -202,9 +202,9 @@ export function worldInput(change: Partial<ReviewInput> = {}): ReviewInput {
       exposureMs: 12_500,
       streams: [
         // biome-ignore format: one stream a line
-        { stream: 's1', partition: 0, epoch: 0, firstOffset: 0n, lastOffset: 32n, gaps: [[20n, 20n]], records: 32, events: 32, setAside: 0, rootHex: 'aa'.repeat(32), checkpointSize: 32, verifyVerdict: 'intact', checkpoint: '' },
+        { stream: 's1', partition: 0, epoch: 0, firstOffset: 0n, lastOffset: 32n, gaps: [[20n, 20n]], records: 32, expired: [], events: 32, setAside: 0, rootHex: 'aa'.repeat(32), checkpointSize: 32, verifyVerdict: 'intact', checkpoint: '' },
         // biome-ignore format: one stream a line
-        { stream: 's2', partition: 0, epoch: 0, firstOffset: 0n, lastOffset: 1n, gaps: [], records: 2, events: 1, setAside: 1, rootHex: 'bb'.repeat(32), checkpointSize: 2, verifyVerdict: 'intact', checkpoint: '' },
+        { stream: 's2', partition: 0, epoch: 0, firstOffset: 0n, lastOffset: 1n, gaps: [], records: 2, expired: [], events: 1, setAside: 1, rootHex: 'bb'.repeat(32), checkpointSize: 2, verifyVerdict: 'intact', checkpoint: '' },
       ],
     },
     productVersion: '0.1.0',

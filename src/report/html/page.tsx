@@ -118,7 +118,7 @@ function Trust({ review }: { review: Review }): JSX.Element {
   const bad = streams.filter((r) => r.verdict === 'tampered' || r.verdict === 'truncated');
   const open = streams.filter(
     (r) =>
-      r.verdict !== 'intact' ||
+      (r.verdict !== 'intact' && r.verdict !== 'expired') ||
       (r.missing !== '0' && r.missing !== 'by bytes') ||
       Number(r.unaccounted) > 0 ||
       r.disagreement !== 'agree',
@@ -143,10 +143,13 @@ function Trust({ review }: { review: Review }): JSX.Element {
       </p>
     );
   }
+  const gone = streams.reduce((n, r) => n + Number(r.expired) + Number(r.erased), 0);
   return (
     <p>
       All {streams.length} streams are complete and verified against signed checkpoints:{' '}
       <a href="#completeness">Completeness and accuracy</a>.
+      {gone > 0 &&
+        ` ${gone} records of them were lawfully dropped or erased: nobody can look at these any more.`}
     </p>
   );
 }
