@@ -100,7 +100,8 @@ export function keptCatalog(dataDir: string): string {
   return join(dataDir, 'catalog.yaml');
 }
 
-function keepCatalog({ dataDir, catalogFile }: AppOptions): void {
+/** Keeps it for `keptCatalog`. */
+export function keepCatalog({ dataDir, catalogFile }: Pick<AppOptions, 'dataDir' | 'catalogFile'>): void {
   const kept = keptCatalog(dataDir);
   if (catalogFile === undefined || catalogFile === kept) return;
   writeFileSync(kept, readFileSync(catalogFile), { mode: 0o600 });

@@ -31,8 +31,10 @@ export interface RuleHit {
 export interface Stages {
   readonly engine: Engine;
   readonly now: () => number;
-  /** Number of this instance's newest claim (docs/ledger.md, fencing); 0 in embedded mode. */
-  readonly writer: bigint;
+  /** Number of this instance's newest claim (docs/kafka.md, "Several instances"); 0 where it is alone. */
+  readonly writer: () => bigint;
+  /** Keeps an instance that was replaced from writing; absent where it is alone. */
+  readonly fence?: Fence;
   readonly understand: (record: KwRecord) => readonly Outcome<Understood>[];
   readonly enrich: (event: AuditEvent) => Enrichment;
   readonly match: (event: StoredEvent, redacted: unknown) => readonly RuleHit[];
@@ -41,6 +43,14 @@ export interface Stages {
   readonly leaf: (record: KwRecord) => Buffer;
   /** Extends the tree of one stream by leaves that were stored and read back, in offset order. */
   readonly extend: (key: StreamKey, leaves: readonly { offset: bigint; leaf: Buffer }[]) => void;
+}
+
+/** Asked with the number that a flush began with. */
+export interface Fence {
+  /** SQL that holds as long as nobody claimed these trees' partitions later; looked at by the store as it inserts. */
+  condition(keys: readonly StreamKey[], writer: bigint): string | undefined;
+  /** @throws KW_FENCED when somebody did */
+  confirm(keys: readonly StreamKey[], writer: bigint): Promise<void>;
 }
 
 export interface FlushCounts {
@@ -63,17 +73,30 @@ const derivedRowsMax = 100_000;
 export async function processFlush(records: readonly KwRecord[], stages: Stages): Promise<FlushCounts> {
   // One time for the whole flush: two ingest months would be two parts, and two parts are not atomic.
   const ingestedAt = stages.now();
+  const writer = stages.writer();
   const rows: RecordRow[] = records.map((record) => ({
     record,
     leaf: stages.leaf(record),
     ingestedAt,
-    writer: stages.writer,
+    writer,
   }));
   // The engine writes in threads of its own: the first block is derived meanwhile, and written only afterwards.
-  const stored = writeRecords(stages.engine, rows).then(() => readBackRecords(stages.engine, rows));
+  const stored = storeRecords(rows, writer, stages);
   const counts = await derive(rows, stages, stored);
   extendTrees(rows, stages);
   return { records: records.length, ...counts };
+}
+
+async function storeRecords(rows: readonly RecordRow[], writer: bigint, stages: Stages): Promise<void> {
+  const { engine, fence } = stages;
+  const keys = [...new Map(rows.map(({ record }) => [streamKeyText(record), record])).values()];
+  await writeRecords(engine, rows, fence?.condition(keys, writer));
+  try {
+    await readBackRecords(engine, rows);
+  } finally {
+    // Also when all of it is there: whoever was replaced has no say any more, and must not move an offset.
+    await fence?.confirm(keys, writer);
+  }
 }
 
 /**
@@ -84,13 +107,17 @@ export async function processFlush(records: readonly KwRecord[], stages: Stages)
 export async function repair(
   stages: Stages,
   derivedTo: (key: StreamKey) => bigint = () => -1n,
+  isOurs: (key: StreamKey) => boolean = () => true,
 ): Promise<void> {
   for (const { mark, ...key } of await treesAboveMark(stages.engine)) {
+    if (!isOurs(key)) continue;
     let from = derivedTo(key);
     if (mark > from) from = mark;
     for await (const page of recordPages(stages.engine, key, from)) {
       // An erased record has nothing left to derive from.
-      const rows = page.filter((r) => r.sealed !== erasedSeal).map((r) => ({ ...r, writer: stages.writer }));
+      const rows = page
+        .filter((r) => r.sealed !== erasedSeal)
+        .map((r) => ({ ...r, writer: stages.writer() }));
       if (rows.length === 0) continue;
       await derive(rows, stages, Promise.resolve(), await derivedCoordinates(stages.engine, key, rows));
     }
@@ -167,12 +194,12 @@ async function writeBlock(engine: Engine, block: Derived, known: KnownDerived): 
   await block.events.write(engine);
 }
 
-function deriveRecord({ record, ingestedAt }: RecordRow, stages: Stages, into: Derived): void {
+function deriveRecord({ record, ingestedAt, writer }: RecordRow, stages: Stages, into: Derived): void {
   const { stream, partition, epoch, offset } = record;
   const rulesVersion = stages.rulesVersion();
   const parts = stages.understand(record);
   for (const [idx, part] of parts.entries()) {
-    const at = { stream, partition, epoch, offset, idx, ingested_at: ingestedAt, writer: stages.writer };
+    const at = { stream, partition, epoch, offset, idx, ingested_at: ingestedAt, writer };
     if (part.kind !== 'ok') {
       into.setAside.push({ ...at, outcome: part.kind, reason: part.reason, detail: part.detail ?? '' });
       continue;

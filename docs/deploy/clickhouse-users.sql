@@ -18,6 +18,7 @@ GRANT SELECT, INSERT ON kw.streams TO keywitness_writer;
 GRANT SELECT, INSERT ON kw.meta TO keywitness_writer;
 GRANT SELECT, INSERT ON kw.checkpoints TO keywitness_writer;
 GRANT SELECT, INSERT ON kw.tiles TO keywitness_writer;
+GRANT SELECT, INSERT ON kw.claims TO keywitness_writer;
 GRANT SELECT, INSERT ON kw.alerts TO keywitness_writer;
 GRANT SELECT, INSERT ON kw.alert_acts TO keywitness_writer;
 GRANT SELECT, INSERT ON kw.deliveries TO keywitness_writer;

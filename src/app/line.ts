@@ -2,20 +2,16 @@ import type { Clock } from '../core/clock.ts';
 import { streamKeyText } from '../core/record.ts';
 import type { CompiledSet } from '../detect/sigma/sigma.ts';
 import type { Catalog } from '../enrich/catalog.ts';
-import { createEnricher } from '../enrich/enrich.ts';
-import { sessionOf } from '../enrich/sessions.ts';
 import type { Anchor } from '../ledger/anchors/anchor.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { openKeys } from '../ledger/openKeys.ts';
-import { repair, type Stages } from '../pipeline.ts';
-import { loadSources } from '../sources/registry.ts';
+import { repair } from '../pipeline.ts';
 import type { Engine } from '../store/client.ts';
 import { openLedgerStore } from '../store/ledgerStore.ts';
 import { migrate } from '../store/migrate.ts';
 import { openStreamBook, type StreamBook } from '../store/streamBook.ts';
-import { recordReader } from './recordReader.ts';
-import { ruleMatcher } from './ruleMatcher.ts';
 import { createSink, type Sink, type SinkParts, type StreamTrouble } from './sink.ts';
+import { createStages } from './stages.ts';
 
 /** The line from a record to its derived rows, mended and ready. */
 export interface Line {
@@ -48,24 +44,15 @@ export async function openLine(engine: Engine, options: LineOptions): Promise<Li
   const keys = await openKeys(dataDir, process.env);
   const ledger = await Ledger.open({ store: openLedgerStore(engine), keys, anchorFile, anchors, clock });
   const book = await openStreamBook(engine);
-  const reader = recordReader(book, await loadSources());
-  const stages: Stages = {
+  const stages = await createStages({
     engine,
-    now: () => clock.now(),
-    writer: 0n,
-    understand: reader.understand,
-    leaf: reader.leaf,
-    enrich: createEnricher(catalog),
-    match: ruleMatcher(rules),
-    rulesVersion: () => rules.version,
-    session: (event) => {
-      const origin = sessionOf(event, event);
-      if (origin === undefined) return undefined;
-      const { stream, partition, epoch, offset, idx } = event;
-      return { ...origin, stream, partition, epoch, offset, idx };
-    },
+    book,
+    clock,
+    catalog,
+    rules,
+    writer: () => 0n,
     extend: (key, leaves) => ledger.extend(key, leaves),
-  };
+  });
   const isAfterCrash = ledger.isInterrupted;
   await ledger.start();
   await repair(stages);

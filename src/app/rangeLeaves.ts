@@ -24,7 +24,7 @@ export async function* rangeLeaves(
       .filter((e) => e.tree === tree)
       .map((e) => `${e.offset} ${e.leaf.toString('hex')}`),
   );
-  const bound = ledger.extent(range).transport;
+  const bound = ledger.extent(range).binding?.transport;
   // Without a `settings` leaf any way to arrive is possible, and the leaf itself says which.
   const ways = transports.filter((t) => (bound === undefined || t === bound) && canName(range.stream, t));
   const hashers = ways.map((t) => leafHasher(range, t));

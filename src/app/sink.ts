@@ -2,6 +2,8 @@ import { type KwRecord, type StreamKey, streamKeyText } from '../core/record.ts'
 import type { IntakeSink, StoredEnd } from '../intake/intake.ts';
 import type { Transport } from '../ledger/leaf.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { TreeExtent } from '../ledger/ledgerOptions.ts';
+import type { MetaLine } from '../ledger/meta.ts';
 import type { StoredLeaf } from '../ledger/ports.ts';
 import { type FlushCounts, processFlush, repair, type Stages } from '../pipeline.ts';
 import type { StreamSettings } from '../sources/source.ts';
@@ -17,10 +19,26 @@ export interface StreamReading {
   readonly settings: StreamSettings;
 }
 
+/** Whom the sink tells what happens to streams: the ledger itself, or whoever keeps it for several instances. */
+export type StreamLog = Pick<Ledger, 'bind' | 'extend' | 'trees'> & {
+  extent(key: StreamKey): Pick<TreeExtent, 'end'>;
+  record(kind: 'gap' | 'epoch', lines: readonly MetaLine[]): Promise<void>;
+};
+
+/** What differs where other instances write to the same store. */
+export interface SharedStore {
+  /** A tree of a partition that this instance has claimed: nobody else derives from it. */
+  isOurs(key: StreamKey): boolean;
+  /** Resolves when the log is being kept, by whomever: nothing may be stored before. */
+  ready(): Promise<void>;
+}
+
 export interface SinkParts {
   readonly stages: Stages;
   readonly book: StreamBook;
-  readonly ledger: Ledger;
+  readonly ledger: StreamLog;
+  /** Absent where this process is alone on its store. */
+  readonly shared?: SharedStore;
   readonly readingOf: (stream: string) => StreamReading;
   /** Something about a stream that people must hear of. */
   readonly onTrouble: (trouble: StreamTrouble) => Promise<void>;
@@ -49,11 +67,11 @@ export interface Sink extends IntakeSink {
  * another, and a flush that failed half way is mended before anyone reads on.
  */
 export async function createSink(parts: SinkParts): Promise<Sink> {
-  const { stages, book, ledger } = parts;
+  const { stages, book, ledger, shared } = parts;
   const { engine } = stages;
-  // Last offset in each tree: after a failed flush the store may be ahead of the trees.
+  // Last offset in each tree: after a failed flush the store may be ahead of the trees. What others store is theirs.
   const inTree = new Map<string, bigint>(
-    (await storedPositions(engine)).map((p) => [streamKeyText(p), p.offset]),
+    shared ? [] : (await storedPositions(engine)).map((p) => [streamKeyText(p), p.offset]),
   );
   // A flush's time names it to the detection, which reads on after the newest: it must rise, whatever the clock does.
   let newestFlush = await newestIngest(engine);
@@ -84,12 +102,16 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
    * detection reads flushes in order, and a check of the store must not find half of one.
    */
   const mend = async (): Promise<void> => {
-    await repair(stages, (key) => inTree.get(streamKeyText(key)) ?? -1n);
+    if (shared) await book.refresh();
+    await repair(stages, (key) => inTree.get(streamKeyText(key)) ?? -1n, shared?.isOurs);
     for (const position of await storedPositions(engine)) {
       const name = streamKeyText(position);
       const known = inTree.get(name) ?? -1n;
-      if (position.offset <= known) continue;
-      for await (const leaves of leavesOf(engine, position, known)) ledger.extend(position, leaves);
+      if (position.offset <= known || shared?.isOurs(position) === false) continue;
+      if (!shared) {
+        for await (const leaves of leavesOf(engine, position, { from: known }))
+          ledger.extend(position, leaves);
+      }
       inTree.set(name, position.offset);
     }
     isTorn = false;
@@ -158,7 +180,10 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
       const stored = (await recordAt(engine, record, record.offset)) ?? endOf(ledger, record);
       return stored?.leaf.equals(stages.leaf(record)) === true;
     },
-    recover: () => oneByOne(mend),
+    async recover() {
+      await shared?.ready();
+      await oneByOne(mend);
+    },
     onHigh: (key, high) => void highs.set(streamKeyText(key), { ...key, high }),
     newHighs() {
       const seen = [...highs.values()];
@@ -187,7 +212,7 @@ export async function createSink(parts: SinkParts): Promise<Sink> {
 }
 
 /** The last leaf of the newest epoch: of a stream whose records have all expired it is all that is left. */
-function treeEnd(ledger: Ledger, stream: string, partition: number): StoredEnd | undefined {
+function treeEnd(ledger: StreamLog, stream: string, partition: number): StoredEnd | undefined {
   const epochs = ledger.trees().filter((t) => t.stream === stream && t.partition === partition);
   const newest = epochs.sort((a, b) => a.epoch - b.epoch).at(-1);
   const end = newest && ledger.extent(newest).end;
@@ -200,7 +225,7 @@ function newer(a: StoredEnd | undefined, b: StoredEnd | undefined): StoredEnd | 
 }
 
 /** The leaf of a record that has expired, when it was the last of its tree. */
-function endOf(ledger: Ledger, record: KwRecord): StoredLeaf | undefined {
+function endOf(ledger: StreamLog, record: KwRecord): StoredLeaf | undefined {
   const { end } = ledger.extent(record);
   return end?.offset === record.offset ? end : undefined;
 }

@@ -19,6 +19,8 @@ export const errorTable = {
   KW_DATA_MISSING: { exit: 4, sentence: 'There is no store in the data directory.' },
   KW_STORE: { exit: 4, sentence: 'The store refused or did not answer.' },
   KW_STORE_READBACK: { exit: 4, sentence: 'What was read back from the store is not what was written.' },
+  KW_FENCED: { exit: 4, sentence: 'Another instance has taken over.' },
+  KW_CONTROL: { exit: 4, sentence: 'The control topic cannot be used.' },
   KW_BROKER: { exit: 4, sentence: 'Kafka did not answer, or cannot be read.' },
   KW_LEDGER_BROKEN: { exit: 4, sentence: 'The ledger contradicts what was signed.' },
   KW_RETENTION: { exit: 4, sentence: 'Nothing may be dropped or erased as the store stands.' },

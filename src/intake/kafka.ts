@@ -3,7 +3,7 @@
  * What the client library really does when things go wrong is in docs/kafka.md.
  */
 import { setMaxListeners } from 'node:events';
-import type { Admin, Consumer, Kafka } from 'kafkajs';
+import type { Admin, Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka, Producer } from 'kafkajs';
 import { systemClock } from '../core/clock.ts';
 import { KeywitnessError } from '../core/errors.ts';
 import * as events from '../telemetry/intakeEvents.ts';
@@ -14,15 +14,19 @@ import { type KafkaConnection, newAdmin, newKafka, retryPolicy } from './kafkaCl
 import { KafkaReader } from './kafkaReader.ts';
 import { topicIdOf } from './kafkaTopicId.ts';
 import { chosenTopics, isSameList, type TopicSelection } from './kafkaTopics.ts';
+import { type Assigned, controlTopic, type Group, type Membership } from './membership.ts';
 import { Outage } from './outage.ts';
 import { partitionName } from './partition.ts';
 import type { Watermarks } from './resume.ts';
+import { waitAlive } from './waiting.ts';
 
 export interface KafkaOptions extends KafkaConnection {
   /** The cluster's name in stream names: `CLUSTER.TOPIC`. */
   readonly cluster: string;
   readonly topics: TopicSelection;
   readonly group: string;
+  /** Where several instances share a store; absent = alone. */
+  readonly membership?: Membership;
 }
 
 /** 1 MiB costs 3.2 µs a record, 8 MiB 4.2: larger answers are colder. */
@@ -63,6 +67,8 @@ class KafkaIntake {
   #failure: unknown;
   #endSession: (error: unknown) => void = () => {};
   #consumer: Consumer | undefined;
+  /** For the control topic; one a session. */
+  #producer: Producer | undefined;
   /** One a session: it asks about every topic it was ever asked about, and fails while one of them is gone. */
   #admin: Admin;
   #missing: readonly string[] = [];
@@ -85,6 +91,8 @@ class KafkaIntake {
         commit: async (offsets) => this.#consumer?.commitOffsets([...offsets]),
         watermarks: (at) => this.#watermarks(at),
         topicIds: (topics) => this.#topicIds(topics),
+        claimed: async () => options.membership?.claimed(),
+        reclaim: () => options.membership?.reclaim(),
         answered: () => this.#answered(),
         troubled: (error) => this.#troubled(error),
         fail: (error) => this.#fail(error),
@@ -103,6 +111,7 @@ class KafkaIntake {
     const started = Date.now();
     this.#stopping.abort();
     await this.#reader.drain();
+    await this.#options.membership?.leaving();
     this.#endSession(undefined);
     await this.#ended.catch(() => {});
     events.consumerDrained(this.#telemetry, Date.now() - started);
@@ -141,6 +150,7 @@ class KafkaIntake {
       await this.#admin.connect();
       const topics = await this.#firstTopics();
       if (topics.length > 0) {
+        await this.#requireControlTopic();
         await this.#consume(topics);
         watching = this.#watchTopics(topics, over.signal);
         error = await ended;
@@ -151,10 +161,14 @@ class KafkaIntake {
     over.abort();
     const consumer = this.#consumer;
     this.#consumer = undefined;
+    this.#options.membership?.joined([], false, this.#group('', []));
     await this.#reader.release();
     await consumer?.disconnect().catch(() => {});
+    await this.#producer?.disconnect().catch(() => {});
+    this.#producer = undefined;
     await watching;
     await this.#admin.disconnect().catch(() => {});
+    if (error instanceof KeywitnessError && error.code === 'KW_CONTROL') this.#failure = error;
     // A compression nobody can read does not get better by trying again.
     if (nameOf(error) === 'KafkaJSNotImplemented') {
       this.#failure = new KeywitnessError(
@@ -167,7 +181,7 @@ class KafkaIntake {
   }
 
   async #consume(topics: readonly string[]): Promise<void> {
-    const { group } = this.#options;
+    const { group, membership } = this.#options;
     const consumer = this.#kafka.consumer({
       groupId: group,
       sessionTimeout: sessionTimeoutMs,
@@ -180,15 +194,21 @@ class KafkaIntake {
     });
     this.#consumer = consumer;
     consumer.on(consumer.events.CRASH, ({ payload }) => this.#endSession(payload.error));
-    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#joined(payload.memberAssignment));
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#joined(payload, topics));
+    if (membership !== undefined) {
+      this.#producer = this.#kafka.producer({ allowAutoTopicCreation: false });
+      await this.#producer.connect();
+    }
     await consumer.connect();
+    const control = membership === undefined ? [] : [controlTopic];
     // `false` would jump to the end, and lose records, whenever an offset is out of range.
-    await consumer.subscribe({ topics: [...topics], fromBeginning: true });
+    await consumer.subscribe({ topics: [...topics, ...control], fromBeginning: true });
     await consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: partitionsAtOnce,
-      eachBatch: (payload) => this.#reader.eachBatch(payload),
+      eachBatch: (payload) =>
+        payload.batch.topic === controlTopic ? this.#controlBatch(payload) : this.#reader.eachBatch(payload),
     });
     events.consumerStarted(this.#telemetry, topics, group);
   }
@@ -221,13 +241,79 @@ class KafkaIntake {
     return topics;
   }
 
-  #joined(assignment: Readonly<Record<string, readonly number[]>>): void {
+  #joined(
+    { memberId, memberAssignment }: ConsumerGroupJoinEvent['payload'],
+    topics: readonly string[],
+  ): void {
     this.#answered();
-    const list = Object.entries(assignment).flatMap(([topic, partitions]) =>
-      partitions.map((partition) => ({ topic, partition })),
+    const all = Object.entries(memberAssignment).flatMap(([topic, partitions]) =>
+      partitions.map((partition): Assigned => ({ topic, partition })),
     );
-    events.partitionsAssigned(this.#telemetry, list.map(partitionName));
+    events.partitionsAssigned(this.#telemetry, all.map(partitionName));
+    const list = all.filter(({ topic }) => topic !== controlTopic);
+    this.#options.membership?.joined(list, list.length < all.length, this.#group(memberId, topics));
     this.#reader.assign(list);
+  }
+
+  /** Handed on one by one: what is not taken is delivered again. */
+  async #controlBatch({ batch, resolveOffset, heartbeat }: EachBatchPayload): Promise<void> {
+    const { membership } = this.#options;
+    for (const { offset, value } of batch.messages) {
+      try {
+        const taken = membership?.receive(BigInt(offset), value ?? Buffer.alloc(0));
+        await waitAlive(taken ?? Promise.resolve(), heartbeat);
+      } catch (error) {
+        if (!(error instanceof KeywitnessError)) throw error;
+        await waitAlive(systemClock.sleep(missingEveryMs, this.#stopping.signal), heartbeat);
+        return;
+      }
+      resolveOffset(offset);
+    }
+    const next = String(BigInt(batch.lastOffset()) + 1n);
+    await this.#consumer
+      ?.commitOffsets([{ topic: batch.topic, partition: batch.partition, offset: next }])
+      .catch((error: unknown) => events.commitFailed(this.#telemetry, error));
+  }
+
+  #group(memberId: string, topics: readonly string[]): Group {
+    const admin = this.#admin;
+    const producer = this.#producer;
+    return {
+      append: async (value) => {
+        if (producer === undefined) throw new Error('the session with the cluster has ended');
+        const [sent] = await producer.send({ topic: controlTopic, acks: -1, messages: [{ value }] });
+        return BigInt(sent?.baseOffset ?? 0);
+      },
+      memberId,
+      members: async () => {
+        const { groups } = await admin.describeGroups([this.#options.group]);
+        return (groups[0]?.members ?? []).map((m) => m.memberId);
+      },
+      highs: async () => {
+        const lists = await Promise.all(
+          topics.map(async (topic) => ({ topic, offsets: await admin.fetchTopicOffsets(topic) })),
+        );
+        return lists.flatMap(({ topic, offsets }) =>
+          offsets.map(({ partition, high }) => ({ topic, partition, high: BigInt(high) })),
+        );
+      },
+    };
+  }
+
+  /** @throws KW_CONTROL with the command that makes it */
+  async #requireControlTopic(): Promise<void> {
+    if (this.#options.membership === undefined) return;
+    const existing = await this.#admin.listTopics();
+    const partitions = existing.includes(controlTopic)
+      ? (await this.#admin.fetchTopicMetadata({ topics: [controlTopic] })).topics[0]?.partitions.length
+      : 0;
+    if (partitions === 1) return;
+    const what = partitions === 0 ? 'is not there' : `has ${partitions} partitions and must have one`;
+    throw new KeywitnessError(
+      'KW_CONTROL',
+      `${controlTopic} ${what}. Nothing is read before. kafka-topics.sh --bootstrap-server ${this.#options.brokers[0]} ` +
+        `--create --topic ${controlTopic} --partitions 1 --config cleanup.policy=delete --config retention.ms=604800000`,
+    );
   }
 
   async #watermarks({ topic, partition }: { topic: string; partition: number }): Promise<Watermarks> {

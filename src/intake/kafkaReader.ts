@@ -39,6 +39,8 @@ import { waitAlive, withinMs } from './waiting.ts';
 const drainMaxMs = 8_000;
 /** A read-back that differs this often in a row is no hiccup: end, say so, and let a person look. */
 const readBackFailuresMax = 5;
+/** Longer than the client library skips heartbeats: by then the group has said whether we are a member. */
+const fencedPauseMs = 4_000;
 
 /** One answer of the broker for one partition, with what kafkajs lets a handler do. */
 export interface Payload {
@@ -63,6 +65,10 @@ export interface ReaderClient {
   watermarks(at: { topic: string; partition: number }): Promise<Watermarks>;
   /** Ids by topic: a topic that was deleted and re-created has another one. */
   topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Resolves when this instance has claimed what the group gave it; at once where it is alone. */
+  claimed(): Promise<void>;
+  /** We are a member, and another's claim came between: the next beginning claims again. */
+  reclaim(): void;
   /** The broker answered, or did not. */
   answered(): void;
   troubled(error: unknown): void;
@@ -137,7 +143,7 @@ export class KafkaReader {
     const settled = this.#batcher.settled();
     let recovering: Promise<void> | undefined;
     const recover = () => {
-      recovering ??= settled.then(() => this.#sink.recover());
+      recovering ??= settled.then(() => this.#client.claimed()).then(() => this.#sink.recover());
       return recovering;
     };
     for (const { topic, partition } of list) {
@@ -314,6 +320,7 @@ export class KafkaReader {
     try {
       await this.#sink.deliver(records);
     } catch (error) {
+      if (codeOf(error) === 'KW_FENCED') return this.#fenced(records.length, error);
       if (!isStoreError(error) || this.#isHopeless(error)) return this.#client.fail(error);
       this.#troubled(error);
       this.restart();
@@ -321,6 +328,18 @@ export class KafkaReader {
     }
     this.#stored(entries, Date.now() - started);
     await this.#commit(nextOffsets(entries));
+  }
+
+  /** Another instance has claimed these partitions. If the group still knows us its claim was late: ours is made again. */
+  async #fenced(records: number, error: unknown): Promise<void> {
+    events.flushNotOurs(this.#telemetry, records, error);
+    try {
+      await this.#heartbeat();
+      this.#client.reclaim();
+    } catch {
+      // The client library joins again by itself.
+    }
+    this.restart(fencedPauseMs);
   }
 
   /**
@@ -363,13 +382,16 @@ export class KafkaReader {
   }
 
   #isHopeless(error: unknown): boolean {
-    const isReadBack = error instanceof KeywitnessError && error.code === 'KW_STORE_READBACK';
-    return isReadBack && this.#storeFailures + 1 >= readBackFailuresMax;
+    return codeOf(error) === 'KW_STORE_READBACK' && this.#storeFailures + 1 >= readBackFailuresMax;
   }
 }
 
+function codeOf(error: unknown): string | undefined {
+  return error instanceof KeywitnessError ? error.code : undefined;
+}
+
 function isStoreError(error: unknown): boolean {
-  return error instanceof KeywitnessError;
+  return codeOf(error) !== undefined;
 }
 
 function maxOf(a: bigint, b: bigint): bigint {

@@ -1,12 +1,11 @@
+import { controlTopic } from './membership.ts';
+
 /** Which topics are read: those that are named, and those of a pattern that exist now or come later. */
 export interface TopicSelection {
   readonly names: readonly string[];
   /** Each matches a whole name. */
   readonly patterns: readonly RegExp[];
 }
-
-/** Where instances of Keywitness agree with each other: never evidence, whatever a pattern says. */
-const controlTopic = 'keywitness.control';
 
 /** Topics of Kafka itself begin with two underscores. */
 function isInternal(topic: string): boolean {

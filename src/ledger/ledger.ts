@@ -113,9 +113,10 @@ export class Ledger {
 
   /**
    * Says how a tree's records are read, before its first record and when it changes; the same again writes
-   * nothing. @throws KW_INPUT when the stream is known under another transport
+   * nothing. `from`: the first leaf it holds for, where that is in the tree and not pinned yet.
+   * @throws KW_INPUT when the stream is known under another transport
    */
-  async bind(key: StreamKey, binding: TreeBinding): Promise<void> {
+  async bind(key: StreamKey, binding: TreeBinding, from?: number): Promise<void> {
     const name = streamKeyText(key);
     await this.#serial(async () => {
       const known = this.#meta.bindings.get(name);
@@ -127,7 +128,7 @@ export class Ledger {
         );
       }
       if (known !== undefined && isSameBinding(known, binding)) return;
-      await this.#writeMetaNow('settings', bindingLines(key, this.size(key), binding));
+      await this.#writeMetaNow('settings', bindingLines(key, from ?? this.size(key), binding));
     });
   }
 
@@ -235,8 +236,9 @@ export class Ledger {
     return {
       leaves: this.size(key),
       end: this.#trees.get(name)?.end,
+      pinned: Math.max(0, this.#trees.get(name)?.pinnedSize ?? 0),
       expired: this.#meta.expired.get(name) ?? [],
-      transport: this.#meta.bindings.get(name)?.transport,
+      binding: this.#meta.bindings.get(name),
     };
   }
 

@@ -2,10 +2,10 @@ import type { Clock } from '../core/clock.ts';
 import type { StreamKey } from '../core/record.ts';
 import type { Anchor } from './anchors/anchor.ts';
 import type { LedgerKeys } from './keys.ts';
-import type { Transport } from './leaf.ts';
 import type { Signer } from './note.ts';
 import type { LedgerStore, StoredLeaf } from './ports.ts';
 import type { ExpiredRange } from './retention.ts';
+import type { BoundFrom } from './settings.ts';
 
 export interface LedgerOptions {
   readonly store: LedgerStore;
@@ -30,8 +30,11 @@ export interface HeartbeatFacts {
 export interface TreeExtent {
   readonly leaves: number;
   readonly end: StoredLeaf | undefined;
+  /** Leaves that a heartbeat has listed. */
+  readonly pinned: number;
   readonly expired: readonly ExpiredRange[];
-  readonly transport: Transport | undefined;
+  /** How its records are read now; undefined when nobody said yet. */
+  readonly binding: BoundFrom | undefined;
 }
 
 /** Whose signatures a checkpoint gets, and what the anchor says before it. */

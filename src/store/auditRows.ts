@@ -1,7 +1,8 @@
 import type { EventRef, StreamKey } from '../core/record.ts';
 import type { Engine, Params } from './client.ts';
 import { adapterColumns, type Column, coordinates } from './columns.ts';
-import { checkpointColumns, metaColumns } from './ledgerStore.ts';
+import { checkpointColumns } from './ledgerStore.ts';
+import { metaColumns } from './metaAppend.ts';
 import { ofTree, treeParams } from './recordPages.ts';
 import { RowBinaryReader, wholeRows } from './rowBinaryReader.ts';
 import { recordColumns, setAsideColumns } from './tables.ts';

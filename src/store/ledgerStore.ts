@@ -1,6 +1,7 @@
 import type { StreamKey } from '../core/record.ts';
 import type { Engine } from './client.ts';
 import { type Column, millis, text, u64 } from './columns.ts';
+import { type LogFence, type MetaLeafRow, metaAppender } from './metaAppend.ts';
 import { storedPositions } from './positions.ts';
 import { fullTiles, readTiles, type TileRow, tileColumns } from './tileStore.ts';
 import { writeRows } from './writer.ts';
@@ -8,13 +9,6 @@ import { writeRows } from './writer.ts';
 /** Leaves of one page: 64 bytes each as JSON, so a page is 4 MB. */
 const leavesPerPage = 65_536;
 const metaPerPage = 10_000;
-
-export interface MetaLeafRow {
-  readonly index: number;
-  readonly kind: string;
-  readonly made_at: number;
-  readonly text: Buffer;
-}
 
 export interface SignedCheckpointRow {
   readonly origin: string;
@@ -24,13 +18,6 @@ export interface SignedCheckpointRow {
   readonly made_at: number;
 }
 
-export const metaColumns: readonly Column<MetaLeafRow>[] = [
-  u64('index', (r) => BigInt(r.index)),
-  text('kind', (r) => r.kind),
-  millis('made_at', (r) => r.made_at),
-  { name: 'text', type: 'String', write: (out, r) => out.binary(r.text) },
-];
-
 export const checkpointColumns: readonly Column<SignedCheckpointRow>[] = [
   text('origin', (r) => r.origin),
   u64('size', (r) => BigInt(r.size)),
@@ -39,17 +26,21 @@ export const checkpointColumns: readonly Column<SignedCheckpointRow>[] = [
   millis('made_at', (r) => r.made_at),
 ];
 
-/** The ledger's side of the store (its `LedgerStore`): leaves as they lie in `records`, meta-log, checkpoints. */
-export function openLedgerStore(engine: Engine) {
+/**
+ * The ledger's side of the store (its `LedgerStore`): leaves as they lie in `records`, meta-log, checkpoints. On a
+ * server whoever has no fence writes only when nobody keeps the log.
+ */
+export function openLedgerStore(engine: Engine, fence?: LogFence) {
   return {
     trees: (): Promise<readonly StreamKey[]> => storedPositions(engine),
-    leaves: (key: StreamKey, expired: readonly Expired[]) => leavesWithExpired(engine, key, expired),
+    leaves: (key: StreamKey, expired: readonly Expired[]) =>
+      leavesWithExpired(engine, key, expired, fence !== undefined),
     fullTiles: (key: StreamKey) => fullTiles(engine, key),
     readTiles: (key: StreamKey, at: readonly { readonly level: number; readonly index: number }[]) =>
       readTiles(engine, key, at),
     appendTiles: (rows: readonly TileRow[]) => writeRows(engine, 'kw.tiles', tileColumns, rows),
     metaLeaves: (from: number) => metaLeavesFrom(engine, from),
-    appendMeta: (rows: readonly MetaLeafRow[]) => writeRows(engine, 'kw.meta', metaColumns, rows),
+    appendMeta: metaAppender(engine, fence),
     saveCheckpoints: (rows: readonly SignedCheckpointRow[]) =>
       writeRows(engine, 'kw.checkpoints', checkpointColumns, rows),
     lastCheckpoints: () => lastCheckpoints(engine),
@@ -71,10 +62,11 @@ async function* leavesWithExpired(
   engine: Engine,
   key: StreamKey,
   expired: readonly Expired[],
+  isOnce: boolean,
 ): AsyncGenerator<readonly LeafAt[]> {
   let after = -1n;
   for (const range of [...expired].sort((a, b) => a.from - b.from)) {
-    yield* leavesOf(engine, key, after, range.first - 1n);
+    yield* leavesOf(engine, key, { from: after, to: range.first - 1n, isOnce });
     after = range.first - 1n;
     if (await hasRecords(engine, key, range)) continue;
     for (let at = range.from; at < range.from + range.count; ) {
@@ -93,7 +85,7 @@ async function* leavesWithExpired(
     }
     after = range.last;
   }
-  yield* leavesOf(engine, key, after);
+  yield* leavesOf(engine, key, { from: after, isOnce });
 }
 
 /** Is any record of this stretch still there? */
@@ -115,27 +107,32 @@ export interface LeafAt {
   readonly leaf: Buffer;
 }
 
-/** Leaf hashes in offset order, above `from` and up to `to`. WITH TIES: rows of one offset are never divided between two pages. */
+export interface LeafRange {
+  /** Above this offset; default: from the first. */
+  readonly from?: bigint;
+  /** Up to and with this one; default: to the last. */
+  readonly to?: bigint;
+  /** Of several rows of one offset only the one of the newest writer: for who accounts for the others elsewhere. */
+  readonly isOnce?: boolean;
+}
+
+/** Leaf hashes in offset order. WITH TIES: rows of one offset are never divided between two pages. */
 export async function* leavesOf(
   engine: Engine,
   key: StreamKey,
-  from = -1n,
-  to = (1n << 64n) - 1n,
+  { from = -1n, to = (1n << 64n) - 1n, isOnce = false }: LeafRange = {},
 ): AsyncGenerator<readonly LeafAt[]> {
   let after = from.toString();
+  const { stream, partition, epoch } = key;
+  const order = isOnce
+    ? 'ORDER BY offset, writer DESC LIMIT 1 BY offset LIMIT {limit:UInt32}'
+    : 'ORDER BY offset LIMIT {limit:UInt32} WITH TIES';
   for (;;) {
     const rows = await engine.rows(
       'SELECT toString(offset) AS o, base64Encode(leaf) AS l FROM kw.records ' +
-        'WHERE stream = {stream:String} AND partition = {partition:UInt32} AND epoch = {epoch:UInt32} AND toInt128(offset) > {after:Int128} AND toInt128(offset) <= {to:Int128} ' +
-        'ORDER BY offset LIMIT {limit:UInt32} WITH TIES',
-      {
-        stream: key.stream,
-        partition: key.partition,
-        epoch: key.epoch,
-        after,
-        to: `${to}`,
-        limit: leavesPerPage,
-      },
+        'WHERE stream = {stream:String} AND partition = {partition:UInt32} AND epoch = {epoch:UInt32} ' +
+        `AND toInt128(offset) > {after:Int128} AND toInt128(offset) <= {to:Int128} ${order}`,
+      { stream, partition, epoch, after, to: `${to}`, limit: leavesPerPage },
     );
     if (rows.length > 0)
       yield rows.map((r) => ({ offset: BigInt(String(r.o)), leaf: Buffer.from(String(r.l), 'base64') }));

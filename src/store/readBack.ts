@@ -33,7 +33,11 @@ export async function readBackRecords(engine: Engine, rows: readonly RecordRow[]
       Number(row.n) === span.count &&
       String(row.first) === span.first.toString() &&
       String(row.last) === span.last.toString() &&
-      String(row.x) === span.xor;
+      String(row.x) === span.xor &&
+      // The same records from another flush, of ours or of another instance, are not this flush: what is derived
+      // from them carries that one's time.
+      Number(row.at) === rows[0]?.ingestedAt &&
+      Number(row.flushes) === 1;
     if (!same) {
       throw new KeywitnessError(
         'KW_STORE_READBACK',
@@ -49,6 +53,7 @@ function spanSql(spans: readonly Span[]): string {
   const parts = spans.map((s) => sqlOffsets(s, s.first, s.last));
   return (
     'SELECT stream, partition, epoch, count() AS n, toString(min(offset)) AS first, toString(max(offset)) AS last, ' +
+    'uniqExact(ingested_at, writer) AS flushes, toUnixTimestamp64Milli(any(ingested_at)) AS at, ' +
     // hex() of a number leaves out leading zero bytes: without the padding one flush in 256 would never pass.
     "leftPad(lower(hex(groupBitXor(reinterpretAsUInt256(leaf)))), 64, '0') AS x FROM kw.records " +
     `WHERE ${parts.join(' OR ')} GROUP BY stream, partition, epoch`

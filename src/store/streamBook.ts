@@ -14,12 +14,20 @@ export interface StreamBook {
   all(): readonly StreamRow[];
   /** Adds or changes a binding; equal bindings add nothing. Returns true when something was written. */
   bind(row: StreamRow): Promise<boolean>;
+  /** Learns what other instances bound. */
+  refresh(): Promise<void>;
 }
 
 export async function openStreamBook(engine: Engine): Promise<StreamBook> {
-  const rows = await knownStreams(engine);
-  const newest = new Map<string, StreamRow>(rows.map((r) => [streamKeyText(r), r]));
+  let rows: StreamRow[] = [];
+  let newest = new Map<string, StreamRow>();
+  const refresh = async () => {
+    rows = await knownStreams(engine);
+    newest = new Map(rows.map((r) => [streamKeyText(r), r]));
+  };
+  await refresh();
   return {
+    refresh,
     of: (key) => newest.get(streamKeyText(key)),
     named: (stream) => rows.filter((r) => r.stream === stream),
     all: () => [...newest.values()],

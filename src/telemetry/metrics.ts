@@ -45,6 +45,7 @@ export function createMetrics() {
     brokerUp: gauge('broker_up', '1 while the Kafka broker answers.'),
     topicsMissing: gauge('topics_missing', 'Topics of the configuration that are not there.'),
     brokerFailures: counter('broker_failures_total', 'Consumer sessions that ended with an error.'),
+    control: gauge('control', '1 while this instance keeps the log for all.'),
     storeUp: gauge('store_up', '1 while the last flush was stored.'),
     anchorUp: gauge('anchor_up', '1 while a witness remembers our checkpoints.', ['anchor']),
     anchorHeads: counter('anchor_heads_total', 'Checkpoints shown to a witness, by result.', [

@@ -29,6 +29,29 @@ export function signingKeyOld(t: Telemetry, days: number): void {
   );
 }
 
+/** This instance keeps the log from now on: it signs, detects and tells for all. */
+export function controlTaken(t: Telemetry): void {
+  t.metrics.control.set(1);
+  t.faults.delete('control');
+  t.log.info({ event: 'control_taken' }, 'keeping the log: this instance signs, detects and tells for all');
+}
+
+/** Another one does. */
+export function controlLost(t: Telemetry, error: unknown): void {
+  t.metrics.control.set(0);
+  const reason = error === undefined ? {} : { reason: errorText(error) };
+  t.log.info({ event: 'control_lost', ...reason }, 'another instance keeps the log');
+}
+
+/** Nothing is signed meanwhile; the next heartbeat signs what is stored. */
+export function controlDelayed(t: Telemetry, error: unknown): void {
+  t.faults.set('control', `the log cannot be kept yet: ${errorText(error)}`);
+  t.log.warn(
+    { event: 'control_delayed', reason: errorText(error) },
+    'the log cannot be kept yet; trying again',
+  );
+}
+
 export function serviceDraining(t: Telemetry): void {
   t.log.info({ event: 'service_draining' }, 'taking no more; storing what was read');
 }

@@ -85,7 +85,7 @@ async function state(dataDir: string): Promise<object> {
       sessionContent: await content('(SELECT * FROM kw.sessions FINAL)', 'session_id, issued_at, offset'),
       root: String(
         await one(
-          "SELECT extract(text, 'stream keywitness/[0-9a-f]+/(.*)') AS r FROM kw.meta WHERE kind = 'stop' AND text LIKE '%\\nstream %' ORDER BY `index` DESC LIMIT 1",
+          "SELECT base64Encode(argMax(root, size)) AS r FROM kw.checkpoints WHERE endsWith(origin, '/audit.ndjson/0/0')",
         ),
       ),
     };

@@ -4,9 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { blankEvent } from '../../src/core/event.ts';
 import { packageRoot } from '../../src/core/packageRoot.ts';
 import { actColumns, alertColumns } from '../../src/store/alertStore.ts';
+import { claimColumns } from '../../src/store/claims.ts';
 import { adapterColumns, type Column, eventColumns } from '../../src/store/columns.ts';
 import { deliveryColumns } from '../../src/store/deliveryStore.ts';
-import { checkpointColumns, metaColumns } from '../../src/store/ledgerStore.ts';
+import { checkpointColumns } from '../../src/store/ledgerStore.ts';
+import { metaColumns } from '../../src/store/metaAppend.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import {
   hitColumns,
@@ -38,6 +40,7 @@ const written: Readonly<Record<string, readonly Column<never>[]>> = {
   alert_acts: actColumns,
   deliveries: deliveryColumns,
   tiles: tileColumns,
+  claims: claimColumns,
 };
 
 async function described(table: string): Promise<string[]> {

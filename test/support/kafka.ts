@@ -187,3 +187,14 @@ function* chunks(messages: readonly Message[]): Generator<Message[]> {
   }
   if (chunk.length > 0) yield chunk;
 }
+
+/** Makes the topic over which instances agree; once a broker. */
+export async function withControlTopic(addresses: readonly string[]): Promise<void> {
+  await withAdmin(addresses, async (admin) => {
+    if ((await admin.listTopics()).includes('keywitness.control')) return;
+    // Another test file may be making it.
+    await admin
+      .createTopics({ waitForLeaders: true, topics: [{ topic: 'keywitness.control', numPartitions: 1 }] })
+      .catch(() => {});
+  });
+}

@@ -17,7 +17,8 @@ import {
   derivedTotals,
   type Salt,
 } from '../../store/derivedRows.ts';
-import { type MetaLeafRow, metaLeavesFrom } from '../../store/ledgerStore.ts';
+import { metaLeavesFrom } from '../../store/ledgerStore.ts';
+import type { MetaLeafRow } from '../../store/metaAppend.ts';
 import { type Position, storedPositions } from '../../store/positions.ts';
 import { type RecordPage, recordPagesRaw } from '../../store/recordPages.ts';
 

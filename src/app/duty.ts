@@ -1,0 +1,256 @@
+import type { Config } from '../config/config.ts';
+import type { Clock } from '../core/clock.ts';
+import { KeywitnessError } from '../core/errors.ts';
+import { parseEventRef, type StreamKey, streamKeyText } from '../core/record.ts';
+import type { Alert } from '../core/signal.ts';
+import { loadBaselineFactory } from '../detect/baseline/engine.ts';
+import { createDetector } from '../detect/detector.ts';
+import type { CompiledSet } from '../detect/sigma/sigma.ts';
+import type { Catalog } from '../enrich/catalog.ts';
+import { createOwnerLookup } from '../enrich/objects.ts';
+import type { LedgerKeys } from '../ledger/keys.ts';
+import { heartbeatIntervalMs, Ledger } from '../ledger/ledger.ts';
+import { loadSources } from '../sources/registry.ts';
+import type { Engine } from '../store/client.ts';
+import { openLedgerStore } from '../store/ledgerStore.ts';
+import type { LogFence } from '../store/metaAppend.ts';
+import { storedPositions } from '../store/positions.ts';
+import { oldestUnderived, underived } from '../store/sharedStore.ts';
+import { openStreamBook } from '../store/streamBook.ts';
+import * as events from '../telemetry/serviceEvents.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import { openAlerting } from './alerting.ts';
+import { catchUp, checkTrees } from './catchUp.ts';
+import type { ControlMessage } from './controlMessage.ts';
+import { every } from './every.ts';
+import { startKeyReminder } from './keyReminder.ts';
+import { watchFaults } from './lastingFaults.ts';
+import { createLiveAlerting } from './liveAlerting.ts';
+import { createLiveDetection } from './liveDetection.ts';
+import { deliveryObserver, openWitnesses } from './observers.ts';
+import { watchLedger } from './watchLedger.ts';
+
+export interface DutyOptions {
+  readonly engine: Engine;
+  readonly config: Config;
+  readonly keys: LedgerKeys;
+  readonly catalog: Catalog;
+  readonly rules: CompiledSet;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly instance: string;
+  readonly fence: LogFence;
+  /** High watermarks of all topics, whoever reads them. */
+  readonly highs: () => Promise<readonly (StreamKey & { readonly high: bigint })[]>;
+  readonly isWaiting: () => boolean;
+  /** Another instance keeps the log now: told once. */
+  readonly onFenced: (error: KeywitnessError) => void;
+}
+
+/** The duties of the one instance that keeps the log: meta-log, trees, signatures, detection over time, messages. */
+export interface Duty {
+  receive(message: ControlMessage): Promise<void>;
+  /** Pins and signs what is stored; the orderly end of the log when no other instance is left. */
+  end(isLast: boolean): Promise<void>;
+  /** Lets go without a word. */
+  drop(): Promise<void>;
+}
+
+const roundPauseMs = 1_000;
+/**
+ * Flushes of several instances have their own clocks' times, and may be stored in another order: detection reads up
+ * to this long ago. It is how much later than with one instance an alert may come.
+ */
+const settleMs = 5_000;
+/** How long after its record a derived row may be missing: its instance may have been replaced in between. */
+const deriveMs = 60_000;
+const lastMessagesMs = 1_000;
+
+/** Opens the log, takes over what all instances stored, and goes on. @throws KW_LEDGER_BROKEN, KW_FENCED, KW_STORE */
+export async function openDuty(options: DutyOptions): Promise<Duty> {
+  const { engine, config, keys, clock, telemetry, fence } = options;
+  const early: Parameters<Trouble>[0][] = [];
+  let trouble: Trouble = (what) => void early.push(what);
+  const ledger = await Ledger.open({
+    store: openLedgerStore(engine, fence),
+    keys,
+    anchorFile: config.anchor,
+    anchors: openWitnesses(config, telemetry, (what) => trouble(what)),
+    clock,
+  });
+  try {
+    const book = await openStreamBook(engine);
+    await ledger.start([['instance', options.instance]]);
+    await catchUp(engine, ledger, book);
+    const live = await openLive(options, (key) => book.of(key)?.transport);
+    trouble = (what) => live.trouble(what);
+    for (const what of early) trouble(what);
+    for (const key of ledger.broken()) {
+      const sentence = `${streamKeyText(key)} is not what its signed checkpoint says; it goes on unsigned.`;
+      trouble({ kind: 'broken', key, sentence });
+    }
+    const forgetKey = startKeyReminder(
+      () => ledger.keys.eras().at(-1)?.since,
+      clock,
+      (days) => events.signingKeyOld(telemetry, days),
+    );
+    const heartbeat = heartbeats(options, ledger, () => catchUp(engine, ledger, book), trouble);
+    return {
+      async receive(message) {
+        if (message.kind === 'leaf') await ledger.record(message.leaf, message.lines);
+        if (message.kind === 'trouble') trouble(message.trouble);
+      },
+      async end(isLast) {
+        await forgetKey();
+        await live.end();
+        await heartbeat.end(isLast);
+      },
+      async drop() {
+        await Promise.all([forgetKey(), live.drop(), heartbeat.drop()]);
+      },
+    };
+  } catch (error) {
+    await ledger.abandon();
+    throw error;
+  }
+}
+
+type Live = Awaited<ReturnType<typeof openLive>>;
+type Trouble = Live['trouble'];
+
+/** Every ten seconds what all instances stored is checked, pinned and signed. */
+function heartbeats(options: DutyOptions, ledger: Ledger, takeOver: () => Promise<void>, trouble: Trouble) {
+  const { engine, clock, telemetry, rules, catalog } = options;
+  const watch = watchLedger(telemetry, trouble);
+  const facts = async () => ({
+    highs: await options.highs(),
+    hashes: { rules: String(rules.version), catalog: catalog.hash },
+  });
+  let checkedAt = clock.now();
+  const told = new Set<string>();
+  const check = async () => {
+    const until = clock.now() - deriveMs;
+    const breaches = [
+      ...(await checkTrees(engine, ledger)),
+      ...(await underived(engine, checkedAt - deriveMs, until)),
+    ];
+    checkedAt = until + deriveMs;
+    for (const { key, sentence } of breaches) {
+      if (told.has(sentence)) continue;
+      told.add(sentence);
+      trouble({ kind: 'breach', key, sentence });
+    }
+    return breaches.length === 0;
+  };
+  const beat = async () => {
+    await takeOver();
+    await check();
+    await ledger.heartbeat(await facts());
+    watch.onHeartbeat?.();
+  };
+  const stop = every(heartbeatIntervalMs, clock, beat, (error) => {
+    if (error.code === 'KW_FENCED') options.onFenced(error);
+    else watch.onTrouble?.(error);
+  });
+  return {
+    async end(isLast: boolean) {
+      await stop();
+      await takeOver();
+      if (isLast && (await check())) return ledger.stop(await facts());
+      await ledger.heartbeat(await facts());
+      await ledger.abandon();
+    },
+    async drop() {
+      await stop();
+      await ledger.abandon();
+    },
+  };
+}
+
+/** Detection over time and messages to people, over what all instances stored. */
+async function openLive(options: DutyOptions, transportOf: (key: StreamKey) => string | undefined) {
+  const { engine, config, clock, catalog, rules, telemetry, fence } = options;
+  const ownerOf = createOwnerLookup(catalog);
+  const alerting = await openAlerting({
+    engine,
+    clock,
+    notify: { ...config.notify },
+    dataDir: config.data,
+    observe: deliveryObserver(telemetry),
+    ownerOf,
+  });
+  const newBaselines = await loadBaselineFactory();
+  const latenessMs = new Map((await loadSources()).map((s) => [s.name, s.latenessMs]));
+  let settled = clock.now() - settleMs;
+  const settle = async () => {
+    const to = clock.now() - settleMs;
+    const oldest = await oldestUnderived(engine, Math.min(settled, to), to);
+    settled = Math.max(settled, oldest === undefined ? to : oldest - 1);
+  };
+  const detection = createLiveDetection({
+    engine,
+    detector: createDetector(rules, newBaselines()),
+    clock,
+    flushedAt: () => settled,
+    isWaiting: options.isWaiting,
+    latenessMs: (source) => latenessMs.get(source) ?? 0,
+  });
+  const isLive = ({ events: refs }: Alert) =>
+    refs.length === 0 ||
+    refs.some((ref) => {
+      const event = parseEventRef(ref);
+      return event !== undefined && transportOf(event) !== 'file';
+    });
+  const live = createLiveAlerting(detection, alerting, clock, ownerOf, isLive);
+  await live.start();
+  const stopping = new AbortController();
+  const lastingFaults = watchFaults(telemetry.faults, () => clock.now());
+  const failed = (error: KeywitnessError) => {
+    if (error.code === 'KW_FENCED') options.onFenced(error);
+    else events.roundFailed(telemetry, error);
+  };
+  const round = async (signal: AbortSignal) => {
+    // Whoever was replaced tells nobody anything: its successor does.
+    await fence.confirm();
+    await settle();
+    for (const fault of lastingFaults()) live.trouble(fault);
+    await live.round(signal);
+    events.roundDone(telemetry, detection.late());
+  };
+  const stop = every(roundPauseMs, clock, () => round(stopping.signal), failed);
+  const close = async () => {
+    stopping.abort();
+    await stop();
+    await alerting.dispatcher.close();
+  };
+  return {
+    trouble: live.trouble,
+    drop: close,
+    async end() {
+      stopping.abort();
+      await stop();
+      await round(AbortSignal.timeout(lastMessagesMs)).catch((error: unknown) => {
+        if (!(error instanceof KeywitnessError)) throw error;
+        failed(error);
+      });
+      await alerting.dispatcher.close();
+    },
+  };
+}
+
+/** High watermarks of topics as those of the trees they grow: the newest epoch of each partition. */
+export async function highsOfTrees(
+  engine: Engine,
+  cluster: string,
+  highs: readonly { readonly topic: string; readonly partition: number; readonly high: bigint }[],
+): Promise<(StreamKey & { readonly high: bigint })[]> {
+  const newest = new Map<string, StreamKey>();
+  for (const { stream, partition, epoch } of await storedPositions(engine)) {
+    const name = `${stream}/${partition}`;
+    if ((newest.get(name)?.epoch ?? -1) < epoch) newest.set(name, { stream, partition, epoch });
+  }
+  return highs.flatMap(({ topic, partition, high }) => {
+    const key = newest.get(`${cluster}.${topic}/${partition}`);
+    return key === undefined ? [] : [{ ...key, high }];
+  });
+}
