@@ -57,12 +57,18 @@ export const openAt = (dir: string, openStoreAt = openStore) =>
     openStore: () => openStoreAt(dir),
   });
 
-export async function ingest(dir: string, name: string, file: readonly string[], at: string) {
+export async function ingest(
+  dir: string,
+  name: string,
+  file: readonly string[],
+  at: string,
+  openStoreAt = openStore,
+) {
   time.now = Date.parse(at);
   mkdirSync(dir, { recursive: true });
   const path = join(dir, name);
   writeFileSync(path, `${file.join('\n')}\n`);
-  const app = await openAt(dir);
+  const app = await openAt(dir, openStoreAt);
   const counts = await app.ingestFile(path, { source: 'vault', settings: defaultStreamSettings, asOf: 0 });
   await app.close();
   return counts;
