@@ -20,6 +20,7 @@ import { withStore } from './withStore.ts';
 interface VerifyFlags {
   readonly data: string;
   readonly since?: string;
+  readonly incremental?: boolean;
   readonly offline?: readonly string[];
   readonly keys?: string;
   readonly policy?: string;
@@ -35,6 +36,7 @@ export function verifyCommand(): Command {
   return new Command('verify')
     .description('derive the whole log again from the stored bytes and compare it with everything signed')
     .option('--since <note>', 'also hold the log against this kept checkpoint')
+    .option('--incremental', 'with --since: derive again only what came after that checkpoint')
     .option('--offline <path...>', 'no store: check bundles, proof folders and .tlog-proof files')
     .option('--keys <file>', 'with --offline: trust these keys instead of those inside')
     .option('--policy <file>', 'ask for the logs and the quorum of this C2SP tlog-policy')
@@ -93,6 +95,12 @@ async function runVerify(flags: VerifyFlags, terminal: Terminal): Promise<number
   if (flags.keys !== undefined) throw new KeywitnessError('KW_USAGE', '--keys goes with --offline.');
   const trust = witnessTrust(flags);
   const since = flags.since === undefined ? undefined : readInput(flags.since);
+  if (flags.incremental && !/^keywitness\/[0-9a-f]+\/meta\n/.test(since ?? '')) {
+    throw new KeywitnessError(
+      'KW_USAGE',
+      '--incremental needs --since with a checkpoint of the meta-log, as `keywitness checkpoint` gives it.',
+    );
+  }
   const from = flags.replay ? replayFrom(flags.config) : undefined;
   const bar = progressBar('verify');
   const { report, replayed } = await withStore(flags.data, async (engine) => {
@@ -102,7 +110,7 @@ async function runVerify(flags: VerifyFlags, terminal: Terminal): Promise<number
       anchorFile: anchorFile(flags.data),
       now: Date.now(),
       onProgress: (records, total) => bar.update(records, total, records),
-      ...(since === undefined ? {} : { since }),
+      ...(since === undefined ? {} : { since, isIncremental: flags.incremental === true }),
     });
     bar.end();
     const verified = trust ? await withWitnesses(alone, engine, trust, Date.now()) : alone;
@@ -139,7 +147,7 @@ function printLines(report: VerifyReport, replayed: ReplayReport['replayed'], { 
 function printReport(report: VerifyReport, terminal: Terminal): void {
   const { out } = terminal;
   const records = report.trees.reduce((n, t) => n + t.records, 0);
-  const colour = report.verdict === 'intact' ? 'green' : 'red';
+  const colour = report.verdict === 'intact' ? 'green' : report.verdict === 'expired' ? 'yellow' : 'red';
   out.write(`${styleText(['bold', colour], report.verdict)}  log ${report.logId}, ${records} records\n\n`);
   printRows(
     terminal,

@@ -86,12 +86,12 @@ export interface TileDigest {
   readonly root: Buffer;
 }
 
-/** Every tile of one tree. */
-export async function* tileDigests(engine: Engine, key: StreamKey): AsyncGenerator<TileDigest> {
+/** The tiles of one tree that reach beyond a leaf index. */
+export async function* tileDigests(engine: Engine, key: StreamKey, from: number): AsyncGenerator<TileDigest> {
   const chunks = engine.bytes(
     'SELECT level, `index`, last, toUInt32(length(hashes)), SHA256(hashes), root ' +
-      `FROM kw.tiles WHERE ${ofTree} ORDER BY level, \`index\``,
-    treeParams(key),
+      `FROM kw.tiles WHERE ${ofTree} AND (level > 5 OR (\`index\` + 1) * bitShiftLeft(toUInt64(1), 8 * (level + 1)) > {from:UInt64}) ORDER BY level, \`index\``,
+    { ...treeParams(key), from },
   );
   const skip = (row: RowBinaryReader) => row.skip(1 + 8 + 8 + 4 + 32 + 32);
   for await (const { bytes } of wholeRows(chunks, skip, tileLimits)) {

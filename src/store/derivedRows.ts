@@ -2,6 +2,7 @@ import type { AuditEvent, StoredEvent } from '../core/event.ts';
 import type { StreamKey } from '../core/record.ts';
 import type { Engine, Params } from './client.ts';
 import { adapterColumns, type Column, text, u32, u64 } from './columns.ts';
+import { sqlOffsets } from './literal.ts';
 import { ofTree, treeParams } from './recordPages.ts';
 import type { RowBinaryWriter } from './rowBinary.ts';
 import { RowBinaryReader, wholeRows } from './rowBinaryReader.ts';
@@ -93,14 +94,37 @@ const sumOf = (table: DerivedTable, salt: Salt) =>
 const sumSettings = 'SETTINGS max_block_size = 16384';
 export const sumModulus = 1n << 256n;
 
-/** One scan of each derived table. */
-export async function derivedTotals(engine: Engine, salt: Salt): Promise<DerivedTotals[]> {
+/** A tree, and the offset from which on it is looked at. */
+export interface TreeBehind extends StreamKey {
+  readonly after: bigint;
+}
+
+/** Trees in one condition. */
+const treesAtOnce = 200;
+const offsetMax = (1n << 64n) - 1n;
+
+/** One scan of each derived table; of some trees only what stands behind an offset. */
+export async function derivedTotals(
+  engine: Engine,
+  salt: Salt,
+  behind?: readonly TreeBehind[],
+): Promise<DerivedTotals[]> {
+  if (behind === undefined) return totalsWhere(engine, salt, '');
+  const all: DerivedTotals[] = [];
+  for (let i = 0; i < behind.length; i += treesAtOnce) {
+    const some = behind.slice(i, i + treesAtOnce).map((t) => sqlOffsets(t, t.after + 1n, offsetMax));
+    all.push(...(await totalsWhere(engine, salt, `WHERE ${some.join(' OR ')}`)));
+  }
+  return all;
+}
+
+async function totalsWhere(engine: Engine, salt: Salt, where: string): Promise<DerivedTotals[]> {
   const totals = new Map<string, DerivedTotals>();
   for (const table of derivedTables) {
     const rows = await engine.rows(
       `SELECT stream, partition, epoch, count() AS n, toString(max(offset)) AS mark, toString(${sumOf(table, salt)}) AS s, ` +
         `${table === 'events' ? 'groupUniqArray((source, adapter))' : '[]'} AS by ` +
-        `FROM kw.${table} GROUP BY stream, partition, epoch ${sumSettings}`,
+        `FROM kw.${table} ${where} GROUP BY stream, partition, epoch ${sumSettings}`,
     );
     for (const r of rows) {
       const key = { stream: String(r.stream), partition: Number(r.partition), epoch: Number(r.epoch) };
@@ -129,10 +153,10 @@ export interface Buckets {
   readonly last: bigint;
 }
 
-/** The sums of one tree, bucket by bucket. */
+/** The sums of one tree behind an offset, bucket by bucket. */
 export async function bucketSums(
   engine: Engine,
-  key: StreamKey,
+  tree: TreeBehind,
   { shift, last }: Buckets,
   salt: Salt,
 ): Promise<ReadonlyMap<bigint, bigint>> {
@@ -140,8 +164,8 @@ export async function bucketSums(
   for (const table of derivedTables) {
     const rows = await engine.rows(
       `SELECT toString(least(bitShiftRight(offset, {shift:UInt8}), {beyond:UInt64})) AS b, toString(${sumOf(table, salt)}) AS s ` +
-        `FROM kw.${table} WHERE ${ofTree} GROUP BY b ${sumSettings}`,
-      { ...treeParams(key), shift, beyond: (last + 1n).toString() },
+        `FROM kw.${table} WHERE ${ofTree} AND toInt128(offset) > {after:Int128} GROUP BY b ${sumSettings}`,
+      { ...treeParams(tree), after: tree.after.toString(), shift, beyond: (last + 1n).toString() },
     );
     for (const r of rows) {
       const bucket = BigInt(String(r.b));

@@ -279,10 +279,10 @@ export async function* cosignedPages(
   }
 }
 
-const metaSelect =
+export const metaSelect =
   'SELECT toUInt64(`index`) AS i, kind, base64Encode(text) AS t, toUnixTimestamp64Milli(made_at) AS ms FROM kw.meta';
 
-function metaRow(row: Record<string, unknown>): MetaLeafRow {
+export function metaRow(row: Record<string, unknown>): MetaLeafRow {
   return {
     index: Number(row.i),
     kind: String(row.kind),
@@ -293,9 +293,9 @@ function metaRow(row: Record<string, unknown>): MetaLeafRow {
 
 const checkpointColumnsRead =
   'SELECT origin, toUInt64(size) AS n, base64Encode(root) AS r, note, toUnixTimestamp64Milli(made_at) AS ms';
-const checkpointSelect = `${checkpointColumnsRead} FROM kw.checkpoints`;
+export const checkpointSelect = `${checkpointColumnsRead} FROM kw.checkpoints`;
 
-function checkpointRow(row: Record<string, unknown>): SignedCheckpointRow {
+export function checkpointRow(row: Record<string, unknown>): SignedCheckpointRow {
   return {
     origin: String(row.origin),
     size: Number(row.n),

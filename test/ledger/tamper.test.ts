@@ -141,7 +141,9 @@ describe('verify', () => {
         },
       }),
     );
-    const report = await verifyAfter(async () => undefined, undefined, undefined, undefined, newer);
+    const report = await verifyAfter(async () => undefined, undefined, undefined, undefined, {
+      registry: newer,
+    });
     expect(report.exit).toBe(3);
     expect(report.findings.map((f) => f.class)).toEqual(['not-rebuilt']);
   });

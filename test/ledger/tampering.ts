@@ -6,8 +6,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { openApp } from '../../src/app.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { packageRoot } from '../../src/core/packageRoot.ts';
-import { verifyStore } from '../../src/ledger/audit/verify.ts';
-import type { SourceRegistry } from '../../src/sources/registry.ts';
+import { type VerifyOptions, verifyStore } from '../../src/ledger/audit/verify.ts';
 import { defaultStreamSettings } from '../../src/sources/source.ts';
 import { type Engine, openEmbedded } from '../../src/store/client.ts';
 
@@ -74,7 +73,7 @@ export async function verifyAfter(
   since?: string,
   anchor: (lines: string[]) => string[] = (lines) => lines,
   from = base,
-  registry?: SourceRegistry,
+  more: Partial<VerifyOptions> = {},
 ) {
   const dir = join(folder, `copy-${copies++}`);
   cpSync(from, dir, { recursive: true });
@@ -89,7 +88,7 @@ export async function verifyAfter(
       anchorFile,
       now: now + 60_000,
       ...(since === undefined ? {} : { since }),
-      ...(registry === undefined ? {} : { registry }),
+      ...more,
     });
     const first = report.findings[0];
     return { ...report, first: first && `${first.class} ${first.tree} ${first.offset ?? '-'}` };

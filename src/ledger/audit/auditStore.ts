@@ -6,6 +6,7 @@ import {
   type TileDigest,
   tileDigests,
 } from '../../store/auditRows.ts';
+import { lastListings, metaLeavesAt, metaLeavesBelow, nthBehind } from '../../store/baseRows.ts';
 import type { Engine } from '../../store/client.ts';
 import {
   type Buckets,
@@ -16,11 +17,14 @@ import {
   derivedBetween,
   derivedTotals,
   type Salt,
+  type TreeBehind,
 } from '../../store/derivedRows.ts';
 import { metaLeavesFrom } from '../../store/ledgerStore.ts';
 import type { MetaLeafRow } from '../../store/metaAppend.ts';
 import { type Position, storedPositions } from '../../store/positions.ts';
 import { type RecordPage, recordPagesRaw } from '../../store/recordPages.ts';
+import { readTiles } from '../../store/tileStore.ts';
+import type { TileAt } from '../tiles.ts';
 
 export type { MetaLeafRow };
 
@@ -30,15 +34,25 @@ export interface AuditStore {
   foreignColumns(): Promise<readonly string[]>;
   /** Meta leaves with index ≥ `from`, in order, those that come twice included. */
   metaLeaves(from: number): AsyncIterable<readonly MetaLeafRow[]>;
+  metaLeavesBelow(kinds: readonly string[], below: number): Promise<readonly MetaLeafRow[]>;
+  metaLeavesAt(indexes: readonly number[]): Promise<readonly MetaLeafRow[]>;
+  /** Of each origin that heartbeats within these indexes list, the index of the last one that does. */
+  lastListings(from: number, below: number): Promise<ReadonlyMap<string, number>>;
   positions(): Promise<readonly Position[]>;
   /** Records with `after` < offset <= `to`, in order. */
   records(key: StreamKey, after: bigint, to?: bigint): AsyncIterable<RecordPage>;
+  /** Offset of the n-th record (from 1) behind an offset. */
+  nthBehind(key: StreamKey, after: bigint, n: number): Promise<bigint | undefined>;
   countRecords(key: StreamKey, first: bigint, last: bigint): Promise<number>;
   /** Leaf hashes of tiles of level 0, by tile index. */
   leafTiles(key: StreamKey, first: number, last: number): Promise<ReadonlyMap<number, Buffer>>;
-  tileDigests(key: StreamKey): AsyncIterable<TileDigest>;
-  derivedTotals(salt: Salt): Promise<readonly DerivedTotals[]>;
-  bucketSums(key: StreamKey, buckets: Buckets, salt: Salt): Promise<ReadonlyMap<bigint, bigint>>;
+  /** Tiles that reach beyond a leaf index. */
+  tileDigests(key: StreamKey, from: number): AsyncIterable<TileDigest>;
+  /** Hashes of tiles of any level; of one at the tree's edge as many as there are. */
+  readTiles(key: StreamKey, at: readonly TileAt[]): Promise<ReadonlyMap<string, Buffer>>;
+  /** Of every tree, or of some of them behind an offset. */
+  derivedTotals(salt: Salt, behind?: readonly TreeBehind[]): Promise<readonly DerivedTotals[]>;
+  bucketSums(tree: TreeBehind, buckets: Buckets, salt: Salt): Promise<ReadonlyMap<bigint, bigint>>;
   derivedBetween(table: DerivedTable, key: StreamKey, first: bigint, last: bigint): AsyncIterable<DerivedRow>;
 }
 
@@ -50,9 +64,14 @@ export function engineAuditStore(engine: Engine): AuditStore {
     records: (key, after, to) => recordPagesRaw(engine, key, after, to),
     countRecords: (key, first, last) => countRecords(engine, key, first, last),
     leafTiles: (key, first, last) => leafTiles(engine, key, first, last),
-    tileDigests: (key) => tileDigests(engine, key),
-    derivedTotals: (salt) => derivedTotals(engine, salt),
-    bucketSums: (key, buckets, salt) => bucketSums(engine, key, buckets, salt),
+    tileDigests: (key, from) => tileDigests(engine, key, from),
+    readTiles: (key, at) => readTiles(engine, key, at),
+    metaLeavesBelow: (kinds, below) => metaLeavesBelow(engine, kinds, below),
+    metaLeavesAt: (indexes) => metaLeavesAt(engine, indexes),
+    lastListings: (from, below) => lastListings(engine, from, below),
+    nthBehind: (key, after, n) => nthBehind(engine, key, after, n),
+    derivedTotals: (salt, behind) => derivedTotals(engine, salt, behind),
+    bucketSums: (tree, buckets, salt) => bucketSums(engine, tree, buckets, salt),
     derivedBetween: (table, key, first, last) => derivedBetween(engine, table, key, first, last),
   };
 }

@@ -41,6 +41,8 @@ export interface DerivedAuditOptions {
   readonly store: AuditStore;
   readonly registry: SourceRegistry;
   readonly key: StreamKey;
+  /** What stands up to this offset is not looked at. */
+  readonly after: bigint;
   readonly transport: Transport;
   readonly bindings: readonly BoundFrom[];
   readonly gone: readonly Gone[];
@@ -111,11 +113,12 @@ interface Stretch {
 async function differingStretches({
   store,
   key,
+  after,
   buckets,
   salt,
   expected,
 }: DerivedAuditOptions): Promise<Stretch[]> {
-  const found = await store.bucketSums(key, buckets, salt);
+  const found = await store.bucketSums({ ...key, after }, buckets, salt);
   const shift = BigInt(buckets.shift);
   const bad = [...new Set([...expected.keys(), ...found.keys()])]
     .filter((b) => {
@@ -132,7 +135,7 @@ async function differingStretches({
     else stretches.push({ from: bucket, to: bucket });
   }
   return stretches.map(({ from, to }) => ({
-    first: from << shift,
+    first: from << shift > after ? from << shift : after + 1n,
     last: to > buckets.last ? lastOffset : ((to + 1n) << shift) - 1n,
     index: [...expected].find(([b]) => b >= from)?.[1].index ?? 0,
   }));

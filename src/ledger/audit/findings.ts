@@ -72,6 +72,8 @@ export interface TreeReport extends StreamKey {
   readonly records: number;
   /** Records dropped by law: their leaves stand. */
   readonly expired: number;
+  /** Leaves before this one were taken as they were verified before; 0 = all were derived again. */
+  readonly derivedFrom: number;
   readonly first: bigint | undefined;
   readonly last: bigint | undefined;
   /** Base64 root over what is stored. */

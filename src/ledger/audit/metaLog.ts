@@ -1,10 +1,11 @@
 import { metaTree, streamKeyText } from '../../core/record.ts';
-import { parseCheckpoint, parseStreamOrigin } from '../checkpoint.ts';
+import { type Checkpoint, parseCheckpoint, parseStreamOrigin } from '../checkpoint.ts';
 import { canName, leafHashOfText } from '../leaf.ts';
 import { heartbeatIntervalMs } from '../ledger.ts';
 import { listedStreams, type MetaLeaf, metaValue, parseMeta } from '../meta.ts';
 import { type BoundFrom, parseBinding } from '../settings.ts';
 import type { AuditStore, MetaLeafRow } from './auditStore.ts';
+import type { Base } from './base.ts';
 import type { Finding } from './findings.ts';
 import { createLawWatch, type LawfulActs } from './lawful.ts';
 import { type OutsideTime, timeWatch } from './metaTimes.ts';
@@ -13,6 +14,7 @@ import type { Place, TreeRow } from './rows.ts';
 import { auditTiles } from './tileAudit.ts';
 import { createTreeAudit, type TreeAudit, type TreeOutcome } from './tree.ts';
 import { tileLeaves } from './treeRun.ts';
+import { fromNothing, type TreeStart } from './treeState.ts';
 
 /** Three missed heartbeats: one may be late, two may be a slow store. */
 const staleAfterMs = 3 * heartbeatIntervalMs;
@@ -36,11 +38,14 @@ export interface MetaAuditOptions {
   readonly now: number;
   readonly outside: readonly OutsideTime[];
   readonly onLeaf: (index: number, leaf: MetaLeaf | undefined) => void;
+  /** What stands before it was verified before. */
+  readonly base: Base | undefined;
 }
 
 /** Derives the meta tree again, and collects what its leaves pin, how each tree's records are read, and what went by law. */
 export async function auditMeta(options: MetaAuditOptions): Promise<MetaAudit> {
-  const { store, pins, book } = options;
+  const { store, pins, book, base } = options;
+  const from = base?.meta.frontier.size ?? 0;
   const signedSize = pins.at(-1)?.size ?? 0;
   const bindings = bindingWatch(book);
   const silence = silenceWatch();
@@ -48,8 +53,17 @@ export async function auditMeta(options: MetaAuditOptions): Promise<MetaAudit> {
   const lawful = createLawWatch();
   const checkpoints = checkpointWatch(pins);
   const findings: Finding[] = [];
-  let count = 0;
-  for await (const page of store.metaLeaves(0)) {
+  for (const leaf of base?.leaves ?? []) {
+    bindings.see(leaf, true);
+    lawful.see(leaf);
+  }
+  if (base !== undefined) {
+    bindings.pinned(base.pins);
+    silence.see(base.last, true);
+    times.see(from - 1, base.last);
+  }
+  let count = from;
+  for await (const page of store.metaLeaves(from)) {
     for (const row of page) {
       count += 1;
       const leaf = parseMeta(row.text);
@@ -73,7 +87,7 @@ export async function auditMeta(options: MetaAuditOptions): Promise<MetaAudit> {
     }
   }
   findings.push(
-    ...(await auditMetaTree(store, pins, count, findings)),
+    ...(await auditMetaTree(store, pins, count, findings, base?.meta)),
     ...times.findings,
     ...silence.end(options.now),
   );
@@ -92,6 +106,7 @@ async function auditMetaTree(
   pins: readonly Pin[],
   stored: number,
   known: readonly Finding[],
+  start: TreeStart = fromNothing,
 ): Promise<Finding[]> {
   const rows = async function* (after: Place): AsyncGenerator<TreeRow[]> {
     for await (const page of store.metaLeaves(Number(after.offset) + 1)) yield page.map(metaRow);
@@ -107,15 +122,15 @@ async function auditMetaTree(
     },
   };
   // A number a leaf, without holes: as in a partition of Kafka.
-  const audit = createTreeAudit({ tree: 'meta', transport: 'kafka', pins, source, stored });
-  const { outcome } = await drive(audit, rows);
+  const audit = createTreeAudit({ tree: 'meta', transport: 'kafka', pins, source, stored, start });
+  const outcome = await drive(audit, rows, start.place);
   const { tiles, edge, size, pinned, isWhole } = outcome;
   const tileFindings = await auditTiles(store, 'meta', metaTree, {
     tiles,
     edge,
     size,
     pinned,
-    from: 0,
+    from: start.frontier.size,
     isWhole,
   });
   const isKnown = (f: Finding) =>
@@ -126,8 +141,9 @@ async function auditMetaTree(
 async function drive(
   audit: TreeAudit,
   rows: (after: Place) => AsyncGenerator<TreeRow[]>,
-): Promise<{ outcome: TreeOutcome }> {
-  let place: Place = { offset: -1n, gone: 0 };
+  start: Place,
+): Promise<TreeOutcome> {
+  let place = start;
   for (;;) {
     let again: Place | undefined;
     for await (const page of rows(place)) {
@@ -135,7 +151,7 @@ async function drive(
       if (again !== undefined) break;
     }
     const end = again ?? (await audit.end(false));
-    if ('findings' in end) return { outcome: end };
+    if ('findings' in end) return end;
     place = end;
   }
 }
@@ -211,6 +227,13 @@ function bindingWatch(book: PinBook) {
   const pinnedSizes = new Map<string, number>();
   return {
     known,
+    /** What was pinned up to where the audit begins. */
+    pinned(pins: ReadonlyMap<string, Checkpoint>): void {
+      for (const pin of pins.values()) {
+        const key = parseStreamOrigin(pin.origin);
+        if (key !== undefined) pinnedSizes.set(streamKeyText(key), pin.size);
+      }
+    },
     /** False when the leaf cannot be one that we wrote. What an unsigned one pins counts for nothing. */
     see(leaf: MetaLeaf, isSigned: boolean): boolean {
       for (const value of listedStreams(leaf)) {

@@ -1,7 +1,7 @@
 import { KeywitnessError } from '../../core/errors.ts';
 import { streamKeyText } from '../../core/record.ts';
 import type { Engine } from '../../store/client.ts';
-import { checkpointPages } from '../../store/ledgerStore.ts';
+import type { SignedCheckpointRow } from '../../store/ledgerStore.ts';
 import { readAnchor } from '../anchors/file.ts';
 import { type Checkpoint, metaOrigin, parseCheckpoint, parseStreamOrigin } from '../checkpoint.ts';
 import type { LogIdentity } from '../keys.ts';
@@ -25,20 +25,33 @@ export interface SignedAudit {
   readonly outside: readonly OutsideTime[];
 }
 
+export interface SignedAuditOptions {
+  readonly engine: Engine;
+  /** Those of the store. */
+  readonly checkpoints: AsyncIterable<readonly SignedCheckpointRow[]>;
+  readonly anchorFile: string;
+  readonly identity: LogIdentity;
+  readonly book: PinBook;
+  /** Sizes by origin: checkpoints up to there were verified before. */
+  readonly floors: ReadonlyMap<string, number> | undefined;
+}
+
 /** Reads every checkpoint the anchor and the store hold, checks its signature, and pins what it says. */
-export async function auditSigned(
-  engine: Engine,
-  anchorFile: string,
-  identity: LogIdentity,
-  book: PinBook,
-): Promise<SignedAudit> {
+export async function auditSigned({
+  engine,
+  checkpoints,
+  anchorFile,
+  identity,
+  book,
+  floors,
+}: SignedAuditOptions): Promise<SignedAudit> {
   const keys = await openKeyAudit(engine, anchorFile, identity);
   const reader = noteReader(identity.logId, keys);
   const findings: Finding[] = [];
-  const anchor = await auditAnchor(anchorFile, identity.logId, reader, book, findings);
+  const anchor = await auditAnchor(anchorFile, identity.logId, { reader, book, findings, floors });
   let newestSigned = 0;
   let storedSize = 0;
-  for await (const page of checkpointPages(engine)) {
+  for await (const page of checkpoints) {
     for (const row of page) {
       const read = reader.read(row.note, `the checkpoint of ${row.origin} at ${row.size} in the store`);
       if (read.finding) findings.push(read.finding);
@@ -87,12 +100,15 @@ export function addKept(note: string, identity: LogIdentity, keys: KeyAudit, boo
   return read.finding ? [read.finding] : [];
 }
 
+interface AnchorAudit extends Pick<SignedAuditOptions, 'book' | 'floors'> {
+  readonly reader: ReturnType<typeof noteReader>;
+  readonly findings: Finding[];
+}
+
 async function auditAnchor(
   path: string,
   logId: string,
-  reader: ReturnType<typeof noteReader>,
-  book: PinBook,
-  findings: Finding[],
+  { reader, book, findings, floors }: AnchorAudit,
 ): Promise<{ newest: number; size: number; outside: readonly OutsideTime[]; notes: string[] }> {
   const outside: OutsideTime[] = [];
   let newest = 0;
@@ -102,6 +118,10 @@ async function auditAnchor(
     if (entry.kind === 'unreadable') unreadable += 1;
     if (entry.kind === 'key' || entry.kind === 'root') reader.keys.anchored(entry.kind, entry.publicKey);
     if (entry.kind !== 'checkpoint') continue;
+    if (entry.size <= (floors?.get(entry.origin) ?? -1)) {
+      newest = Math.max(newest, entry.time);
+      continue;
+    }
     const read = reader.read(entry.note, `line ${entry.line} of ${path}`);
     if (read.finding) findings.push(read.finding);
     if (!read.checkpoint) continue;

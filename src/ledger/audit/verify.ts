@@ -1,8 +1,12 @@
 import type { SourceRegistry } from '../../sources/registry.ts';
+import { checkpointsAbove } from '../../store/baseRows.ts';
 import type { Engine } from '../../store/client.ts';
-import { metaOrigin } from '../checkpoint.ts';
-import { readIdentity } from '../keys.ts';
-import { engineAuditStore } from './auditStore.ts';
+import { checkpointPages } from '../../store/ledgerStore.ts';
+import { type Checkpoint, metaOrigin, parseCheckpoint } from '../checkpoint.ts';
+import { type LogIdentity, readIdentity } from '../keys.ts';
+import { splitNote } from '../note.ts';
+import { type AuditStore, engineAuditStore } from './auditStore.ts';
+import { type Base, readBase } from './base.ts';
 import { type Finding, type VerifyReport, verdictExits, worstFirst, worstVerdict } from './findings.ts';
 import { auditMeta } from './metaLog.ts';
 import { createPinBook } from './pins.ts';
@@ -17,6 +21,8 @@ export interface VerifyOptions {
   readonly now: number;
   /** A signed checkpoint kept elsewhere (`verify --since`). */
   readonly since?: string;
+  /** Derive again only what came after `since`, which must be a checkpoint of the meta-log. */
+  readonly isIncremental?: boolean;
   /** Default: the sources that ship with the product. */
   readonly registry?: SourceRegistry;
   /** False: leaves, trees and what is signed, without the rows that are derived from them. */
@@ -29,26 +35,24 @@ export interface VerifyOptions {
  * every adapter column; and compares. Reads page by page, so memory does not grow with the log.
  */
 export async function verifyStore(options: VerifyOptions): Promise<VerifyReport> {
-  const { engine, anchorFile, now } = options;
+  const { engine, anchorFile, now, since } = options;
   const identity = readIdentity(options.dataDir);
   if (identity === undefined) return withoutLedger(options);
   const { logId } = identity;
   const store = engineAuditStore(engine);
+  const { base, notes } = await baseOf(store, identity, options);
+  const floors = base && floorsOf(base, logId);
   const book = createPinBook();
-  const signed = await auditSigned(engine, anchorFile, identity, book);
-  const kept = options.since === undefined ? [] : addKept(options.since, identity, signed.keys, book);
-  const metaPins = book.of(metaOrigin(identity.logId));
-  const meta = await auditMeta({
-    store,
-    pins: metaPins,
-    book,
-    now,
-    outside: signed.outside,
-    onLeaf: signed.keys.leaf,
-  });
-  const keys = signed.keys.end(signed.anchoredSize);
+  const checkpoints = floors === undefined ? checkpointPages(engine) : checkpointsAbove(engine, floors);
+  const signed = await auditSigned({ engine, checkpoints, anchorFile, identity, book, floors });
+  const kept = since === undefined ? [] : addKept(since, identity, signed.keys, book);
+  const { keys, outside } = signed;
+  const pins = book.of(metaOrigin(logId)).filter((p) => p.size > (base?.meta.frontier.size ?? -1));
+  const meta = await auditMeta({ store, pins, book, now, outside, onLeaf: keys.leaf, base });
   const { bindings, lawful, isStopped } = meta;
+  const keyAudit = keys.end(signed.anchoredSize);
   const foreign = foreignFound(await store.foreignColumns());
+  const areRowsComparable = options.areRowsCompared !== false && foreign.areRowsComparable;
   const trees = foreign.areRecordsReadable
     ? await auditTrees({
         ...options,
@@ -58,12 +62,13 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
         bindings,
         lawful,
         isStopped,
-        areRowsComparable: options.areRowsCompared !== false && foreign.areRowsComparable,
+        base,
+        areRowsComparable,
       })
     : { reports: [], findings: [] };
   const findings = worstFirst([
     ...signed.findings,
-    ...keys.findings,
+    ...keyAudit.findings,
     ...kept,
     ...meta.findings,
     ...foreign.findings,
@@ -78,12 +83,47 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
     findings,
     exposure: {
       newestAnchored: signed.newestAnchored,
-      newestSigned: signed.newestSigned,
+      newestSigned: Math.max(signed.newestSigned, base?.last.time ?? 0),
       unsignedRecords: trees.reports.reduce((n, t) => n + Math.max(0, t.records + t.expired - t.signed), 0),
       longestSilenceMs: meta.longestSilenceMs,
     },
-    notes: [...signed.notes, ...keys.notes, ...meta.notes],
+    notes: [...notes, ...notDerived(base, trees.reports), ...signed.notes, ...keyAudit.notes, ...meta.notes],
   };
+}
+
+/** What may be taken as verified before; whatever the kept checkpoint does not prove is derived again. */
+async function baseOf(
+  store: AuditStore,
+  identity: LogIdentity,
+  { since, isIncremental }: VerifyOptions,
+): Promise<{ readonly base?: Base; readonly notes: readonly string[] }> {
+  const kept = since === undefined ? undefined : checkpointOf(since);
+  if (!isIncremental || kept?.origin !== metaOrigin(identity.logId)) return { notes: [] };
+  const base = await readBase(store, kept);
+  return base === undefined
+    ? { notes: ['the tiles do not prove what the kept checkpoint signed: everything was derived again'] }
+    : { base, notes: [] };
+}
+
+/** What the note says; whether it is signed is said by those who hold the log against it. */
+function checkpointOf(note: string): Checkpoint | undefined {
+  const parts = splitNote(note);
+  return parts && parseCheckpoint(parts.text);
+}
+
+/** Sizes up to which each origin's checkpoints were verified before. */
+function floorsOf(base: Base, logId: string): ReadonlyMap<string, number> {
+  const sizes = new Map([...base.pins].map(([origin, pin]) => [origin, pin.size]));
+  return sizes.set(metaOrigin(logId), base.meta.frontier.size);
+}
+
+function notDerived(base: Base | undefined, trees: readonly { readonly derivedFrom: number }[]): string[] {
+  if (base === undefined) return [];
+  const records = trees.reduce((n, t) => n + t.derivedFrom, 0);
+  return [
+    `up to the kept checkpoint nothing was derived again: ${base.meta.frontier.size} leaves of the meta-log (the last of ` +
+      `${new Date(base.last.time).toISOString()}) and ${records} records in ${trees.filter((t) => t.derivedFrom > 0).length} trees`,
+  ];
 }
 
 function withoutLedger({ dataDir }: VerifyOptions): VerifyReport {
