@@ -1,5 +1,5 @@
 import { KeywitnessError } from '../core/errors.ts';
-import { anchorKeyLine, readAnchor } from './anchors/file.ts';
+import { anchorKeyLine } from './anchors/file.ts';
 import type { KeyHistory } from './keyHistory.ts';
 import type { LedgerKeys, NextKey } from './keys.ts';
 import type { LedgerOptions } from './ledgerOptions.ts';
@@ -39,22 +39,22 @@ export function refuseUsedKey(history: KeyHistory, next: NextKey): void {
  * What the anchor must say of the keys and does not: nobody who checks could follow them. One that was begun later
  * than the log begins with the key in force then.
  */
-export async function keyLinesMissing(
-  anchorFile: string,
+export function keyLinesMissing(
+  named: readonly Buffer[],
   logId: string,
   history: KeyHistory,
-): Promise<readonly string[]> {
-  const named: Buffer[] = [];
-  for await (const entry of readAnchor(anchorFile, logId)) {
-    if (entry.kind === 'key' || entry.kind === 'root') named.push(entry.publicKey);
-  }
-  const isNamed = (key: Buffer) => named.some((k) => k.equals(key));
+): { readonly lines: readonly string[]; readonly named: readonly Buffer[] } {
+  const isMissing = (key: Buffer) => !named.some((k) => k.equals(key));
   const eras = history.eras().map((e) => e.publicKey);
-  const begins = eras.findIndex(isNamed);
-  const keys = begins < 0 ? eras.slice(-1) : eras.slice(begins);
+  const begins = eras.findIndex((key) => !isMissing(key));
+  const keys = (begins < 0 ? eras.slice(-1) : eras.slice(begins)).filter(isMissing);
   const root = history.root()?.publicKey;
-  return [
-    ...keys.filter((key) => !isNamed(key)).map((key) => anchorKeyLine(logId, 'key', key)),
-    ...(root === undefined || isNamed(root) ? [] : [anchorKeyLine(logId, 'root', root)]),
-  ];
+  const roots = root === undefined || !isMissing(root) ? [] : [root];
+  return {
+    lines: [
+      ...keys.map((key) => anchorKeyLine(logId, 'key', key)),
+      ...roots.map((key) => anchorKeyLine(logId, 'root', key)),
+    ],
+    named: [...named, ...keys, ...roots],
+  };
 }

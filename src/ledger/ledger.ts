@@ -19,7 +19,9 @@ import {
   type LiveTree,
   type MetaState,
   newTree,
+  notContinued,
   noteMeta,
+  type Rebuilt,
   rebuildMeta,
   rebuildTrees,
   signedBefore,
@@ -44,6 +46,8 @@ export class Ledger {
   /** The key in force. */
   #signer: Signer;
   #meta: MetaState;
+  /** Keys and root that the anchor knows. */
+  #named: readonly Buffer[];
   readonly #telling: Telling;
   /** Set when a write of meta leaves failed: whether they arrived is read from the store before the next. */
   #isMetaUncertain = false;
@@ -51,13 +55,7 @@ export class Ledger {
   /** Meta leaves are written one after another, whoever asks. */
   #queue: Promise<unknown> = Promise.resolve();
 
-  private constructor(
-    options: LedgerOptions,
-    anchor: AnchorFile,
-    trees: Map<string, LiveTree>,
-    meta: MetaState,
-    tiles: PendingTiles,
-  ) {
+  private constructor(options: LedgerOptions, anchor: AnchorFile, { trees, meta, tiles, named }: Rebuilt) {
     this.logId = options.keys.logId;
     this.anchorFile = options.anchorFile;
     this.#options = options;
@@ -66,6 +64,7 @@ export class Ledger {
     this.#trees = trees;
     this.#meta = meta;
     this.#tiles = tiles;
+    this.#named = named;
     this.#telling = createTelling(options.anchors ?? []);
   }
 
@@ -77,23 +76,21 @@ export class Ledger {
    */
   static async open(options: LedgerOptions): Promise<Ledger> {
     const { store, keys, anchorFile } = options;
-    const signed = await signedBefore(store, anchorFile, keys.logId);
+    const { signed, named } = await signedBefore(store, anchorFile, keys.logId);
     const tiles = pendingTiles();
     const meta = await rebuildMeta(store, keys, signed, tiles);
-    if (meta.contradicts) {
-      throw new KeywitnessError(
-        'KW_LEDGER_BROKEN',
-        `The meta-log in the store is not a continuation of the checkpoint signed last (see ${anchorFile}): it was ` +
-          'cut, changed or rolled back. Nothing was written. Run `keywitness verify`; to go on, put back the data ' +
-          'directory that belongs to the anchor, or begin a new one.',
-      );
-    }
+    if (meta.contradicts) throw notContinued(anchorFile);
     const trees = await rebuildTrees(store, keys.logId, signed, meta, tiles);
     const waiting = keyToTake(keys, meta.keys.current(), options.purpose);
     const anchor = await AnchorFile.open(anchorFile);
-    const ledger = new Ledger(options, anchor, trees, meta, tiles);
-    if (waiting !== undefined) await ledger.#takeKey(waiting);
-    else await anchor.append(await ledger.#missingKeyLines());
+    const ledger = new Ledger(options, anchor, { trees, meta, tiles, named });
+    try {
+      if (waiting !== undefined) await ledger.#takeKey(waiting);
+      else await anchor.append(ledger.#missingKeyLines());
+    } catch (error) {
+      await ledger.#close();
+      throw error;
+    }
     return ledger;
   }
 
@@ -209,7 +206,7 @@ export class Ledger {
   async registerRoot(root: Signer): Promise<void> {
     await this.#serial(async () => {
       await this.#writeMetaNow('key', (index) => rootLines({ logId: this.logId, index }, this.#signer, root));
-      await this.#signAndTell([], this.#options.clock.now(), { anchored: await this.#missingKeyLines() });
+      await this.#signAndTell([], this.#options.clock.now(), { anchored: this.#missingKeyLines() });
     });
   }
 
@@ -319,15 +316,17 @@ export class Ledger {
     const signers = isEnd && era.by === 'previous' ? [this.#signer, next] : [next];
     await this.#signAndTell([], this.#options.clock.now(), {
       signers,
-      anchored: await this.#missingKeyLines(),
+      anchored: this.#missingKeyLines(),
     });
     this.#signer = next;
     await next.take();
   }
 
   /** What the anchor must say of the keys before it holds a checkpoint more. */
-  #missingKeyLines(): Promise<readonly string[]> {
-    return keyLinesMissing(this.anchorFile, this.logId, this.#meta.keys);
+  #missingKeyLines(): readonly string[] {
+    const { lines, named } = keyLinesMissing(this.#named, this.logId, this.#meta.keys);
+    this.#named = named;
+    return lines;
   }
 
   /** Shows the head to the other anchors, and keeps what they sign beside our own signature. */

@@ -1,3 +1,4 @@
+import { KeywitnessError } from '../core/errors.ts';
 import { metaTree, type StreamKey, streamKeyText } from '../core/record.ts';
 import { type AnchorLine, readAnchor } from './anchors/file.ts';
 import { isSignedCheckpoint, metaOrigin, parseStreamOrigin, streamOrigin } from './checkpoint.ts';
@@ -5,7 +6,7 @@ import { createKeyHistory, createListedSizes, type KeyHistory, type ListedSizes 
 import type { LogIdentity } from './keys.ts';
 import { leafHashOfText } from './leaf.ts';
 import { type MetaLeaf, parseMeta } from './meta.ts';
-import type { TileQueue } from './pendingTiles.ts';
+import type { PendingTiles, TileQueue } from './pendingTiles.ts';
 import type { CheckpointRow, LedgerStore, StoredLeaf } from './ports.ts';
 import { type ExpiredRange, parseRetention } from './retention.ts';
 import { type BoundFrom, parseBinding } from './settings.ts';
@@ -45,6 +46,15 @@ export interface MetaState {
   last: MetaLeaf | undefined;
 }
 
+/** What a ledger begins with. */
+export interface Rebuilt {
+  readonly trees: Map<string, LiveTree>;
+  readonly meta: MetaState;
+  readonly tiles: PendingTiles;
+  /** Keys and root that the anchor knows. */
+  readonly named: readonly Buffer[];
+}
+
 /** The newest size of one origin that anyone remembers: every note that claims it. */
 export interface Remembered {
   readonly size: number;
@@ -54,13 +64,13 @@ export interface Remembered {
 /**
  * The newest checkpoint of every origin that anyone remembers: the store's own table or the anchor. Whether we
  * signed it is said when the meta-log was read, which knows the keys. One that we did not sign is kept as such: it
- * may stand in front of one that we did, so nothing can be said to continue it.
+ * may stand in front of one that we did, so nothing can be said to continue it. `named`: the anchor's keys and root.
  */
 export async function signedBefore(
   store: LedgerStore,
   anchor: string,
   logId: string,
-): Promise<Map<string, Remembered>> {
+): Promise<{ readonly signed: Map<string, Remembered>; readonly named: readonly Buffer[] }> {
   const newest = new Map<string, Remembered>();
   const remember = ({ origin, size, root, note }: CheckpointRow | AnchorLine) => {
     // Rows of an origin that is none of ours say nothing; `verify` names them.
@@ -71,8 +81,12 @@ export async function signedBefore(
     newest.set(origin, { size, notes: [...others, { root, note }] });
   };
   for (const row of await store.lastCheckpoints()) remember(row);
-  for await (const entry of readAnchor(anchor, logId)) if (entry.kind === 'checkpoint') remember(entry);
-  return newest;
+  const named: Buffer[] = [];
+  for await (const entry of readAnchor(anchor, logId)) {
+    if (entry.kind === 'checkpoint') remember(entry);
+    else if (entry.kind !== 'unreadable') named.push(entry.publicKey);
+  }
+  return { signed: newest, named };
 }
 
 /** Reads the meta-log from the store; `contradicts` = it is not a continuation of what was signed. */
@@ -110,6 +124,15 @@ export async function rebuildMeta(
   const isOurs = (size: number, note: string, root: Buffer) =>
     state.keys.signersAt(size - 1).some((key) => isSignedCheckpoint(note, { origin, size, root }, key));
   return { ...state, contradicts: !isWhole || !check.holds(isOurs) };
+}
+
+export function notContinued(anchorFile: string): KeywitnessError {
+  return new KeywitnessError(
+    'KW_LEDGER_BROKEN',
+    `The meta-log in the store is not a continuation of the checkpoint signed last (see ${anchorFile}): it was ` +
+      'cut, changed or rolled back. Nothing was written. Run `keywitness verify`; to go on, put back the data ' +
+      'directory that belongs to the anchor, or begin a new one.',
+  );
 }
 
 /** Adds what one meta leaf says to the state. False when it brings a key that nobody endorsed. */
