@@ -6,7 +6,13 @@ import {
   type TileDigest,
   tileDigests,
 } from '../../store/auditRows.ts';
-import { lastListings, metaLeavesAt, metaLeavesBelow, nthBehind } from '../../store/baseRows.ts';
+import {
+  checkpointsAbove,
+  lastListings,
+  metaLeavesAt,
+  metaLeavesBelow,
+  nthBehind,
+} from '../../store/baseRows.ts';
 import type { Engine } from '../../store/client.ts';
 import {
   type Buckets,
@@ -19,19 +25,27 @@ import {
   type Salt,
   type TreeBehind,
 } from '../../store/derivedRows.ts';
-import { metaLeavesFrom } from '../../store/ledgerStore.ts';
-import type { MetaLeafRow } from '../../store/metaAppend.ts';
+import {
+  checkpointPages,
+  metaLeavesFrom,
+  metaLeavesOfKeys,
+  type SignedCheckpointRow,
+} from '../../store/ledgerStore.ts';
 import { type Position, storedPositions } from '../../store/positions.ts';
 import { type RecordPage, recordPagesRaw } from '../../store/recordPages.ts';
 import { readTiles } from '../../store/tileStore.ts';
 import type { TileAt } from '../tiles.ts';
 
-export type { MetaLeafRow };
+export type MetaLeafRow = Awaited<ReturnType<typeof metaLeavesOfKeys>>[number];
 
 /** What `verify` reads of the evidence and what is derived from it; it writes nothing. */
 export interface AuditStore {
   /** Columns (`TABLE.COLUMN`) that are not what we made: what they hold cannot be trusted to be whole. */
   foreignColumns(): Promise<readonly string[]>;
+  /** Signed checkpoints by origin and size, of each named origin those above a size only. */
+  checkpoints(above?: ReadonlyMap<string, number>): AsyncIterable<readonly SignedCheckpointRow[]>;
+  /** The first meta leaf and those that bring keys. */
+  keyLeaves(): Promise<readonly MetaLeafRow[]>;
   /** Meta leaves with index ≥ `from`, in order, those that come twice included. */
   metaLeaves(from: number): AsyncIterable<readonly MetaLeafRow[]>;
   metaLeavesBelow(kinds: readonly string[], below: number): Promise<readonly MetaLeafRow[]>;
@@ -59,6 +73,8 @@ export interface AuditStore {
 export function engineAuditStore(engine: Engine): AuditStore {
   return {
     foreignColumns: () => foreignColumns(engine),
+    checkpoints: (above) => (above === undefined ? checkpointPages(engine) : checkpointsAbove(engine, above)),
+    keyLeaves: () => metaLeavesOfKeys(engine),
     metaLeaves: (from) => metaLeavesFrom(engine, from),
     positions: () => storedPositions(engine),
     records: (key, after, to) => recordPagesRaw(engine, key, after, to),

@@ -6,6 +6,7 @@ import { createKeyHistory, type KeyHistory } from '../keyHistory.ts';
 import type { LogIdentity } from '../keys.ts';
 import { type MetaLeaf, parseMeta } from '../meta.ts';
 import { type NoteVerifier, noteVerifier } from '../note.ts';
+import type { MetaLeafRow } from './auditStore.ts';
 import type { Finding } from './findings.ts';
 import { streamKeyWatch } from './streamKeys.ts';
 
@@ -31,21 +32,21 @@ interface KeyLeaf {
 /** Who signed what up to now, for those who give out what is signed. */
 export async function readKeyHistory(engine: Engine, { logId, publicKey }: LogIdentity): Promise<KeyHistory> {
   const history = createKeyHistory(logId, publicKey);
-  for (const { index, leaf } of await keyLeaves(engine)) history.see(index, leaf);
+  for (const { index, leaf } of keyLeaves(await metaLeavesOfKeys(engine))) history.see(index, leaf);
   return history;
 }
 
 /** Begins with the key leaves of the store; the first key is the anchor's where the two differ. */
 export async function openKeyAudit(
-  engine: Engine,
+  leaves: readonly MetaLeafRow[],
   anchorFile: string,
   identity: LogIdentity,
 ): Promise<KeyAudit> {
-  return createKeyAudit(identity, await firstAnchored(anchorFile, identity.logId), await keyLeaves(engine));
+  return createKeyAudit(identity, await firstAnchored(anchorFile, identity.logId), keyLeaves(leaves));
 }
 
-async function keyLeaves(engine: Engine): Promise<KeyLeaf[]> {
-  return (await metaLeavesOfKeys(engine)).flatMap(({ index, text }) => {
+function keyLeaves(rows: readonly MetaLeafRow[]): KeyLeaf[] {
+  return rows.flatMap(({ index, text }) => {
     const leaf = parseMeta(text);
     return leaf === undefined ? [] : [{ index, leaf }];
   });

@@ -1,11 +1,10 @@
 import { KeywitnessError } from '../../core/errors.ts';
 import { streamKeyText } from '../../core/record.ts';
-import type { Engine } from '../../store/client.ts';
-import type { SignedCheckpointRow } from '../../store/ledgerStore.ts';
 import { readAnchor } from '../anchors/file.ts';
 import { type Checkpoint, metaOrigin, parseCheckpoint, parseStreamOrigin } from '../checkpoint.ts';
 import type { LogIdentity } from '../keys.ts';
 import { openNote, splitNote } from '../note.ts';
+import type { AuditStore } from './auditStore.ts';
 import type { Finding } from './findings.ts';
 import { type KeyAudit, openKeyAudit } from './keys.ts';
 import type { OutsideTime } from './metaTimes.ts';
@@ -26,9 +25,7 @@ export interface SignedAudit {
 }
 
 export interface SignedAuditOptions {
-  readonly engine: Engine;
-  /** Those of the store. */
-  readonly checkpoints: AsyncIterable<readonly SignedCheckpointRow[]>;
+  readonly store: AuditStore;
   readonly anchorFile: string;
   readonly identity: LogIdentity;
   readonly book: PinBook;
@@ -38,20 +35,19 @@ export interface SignedAuditOptions {
 
 /** Reads every checkpoint the anchor and the store hold, checks its signature, and pins what it says. */
 export async function auditSigned({
-  engine,
-  checkpoints,
+  store,
   anchorFile,
   identity,
   book,
   floors,
 }: SignedAuditOptions): Promise<SignedAudit> {
-  const keys = await openKeyAudit(engine, anchorFile, identity);
+  const keys = await openKeyAudit(await store.keyLeaves(), anchorFile, identity);
   const reader = noteReader(identity.logId, keys);
   const findings: Finding[] = [];
   const anchor = await auditAnchor(anchorFile, identity.logId, { reader, book, findings, floors });
   let newestSigned = 0;
   let storedSize = 0;
-  for await (const page of checkpoints) {
+  for await (const page of store.checkpoints(floors)) {
     for (const row of page) {
       const read = reader.read(row.note, `the checkpoint of ${row.origin} at ${row.size} in the store`);
       if (read.finding) findings.push(read.finding);

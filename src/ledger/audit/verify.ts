@@ -1,7 +1,5 @@
 import type { SourceRegistry } from '../../sources/registry.ts';
-import { checkpointsAbove } from '../../store/baseRows.ts';
 import type { Engine } from '../../store/client.ts';
-import { checkpointPages } from '../../store/ledgerStore.ts';
 import { type Checkpoint, metaOrigin, parseCheckpoint } from '../checkpoint.ts';
 import { type LogIdentity, readIdentity } from '../keys.ts';
 import { splitNote } from '../note.ts';
@@ -13,9 +11,12 @@ import { createPinBook } from './pins.ts';
 import { addKept, auditSigned } from './signed.ts';
 import { auditTrees } from './trees.ts';
 
-export interface VerifyOptions {
+export interface VerifyOptions extends LogVerifyOptions {
   readonly engine: Engine;
   readonly dataDir: string;
+}
+
+interface LogVerifyOptions {
   readonly anchorFile: string;
   /** Milliseconds. */
   readonly now: number;
@@ -35,16 +36,23 @@ export interface VerifyOptions {
  * every adapter column; and compares. Reads page by page, so memory does not grow with the log.
  */
 export async function verifyStore(options: VerifyOptions): Promise<VerifyReport> {
-  const { engine, anchorFile, now, since } = options;
   const identity = readIdentity(options.dataDir);
   if (identity === undefined) return withoutLedger(options);
+  return verifyLog(engineAuditStore(options.engine), identity, options);
+}
+
+/** The same, wherever the evidence lies. */
+export async function verifyLog(
+  store: AuditStore,
+  identity: LogIdentity,
+  options: LogVerifyOptions,
+): Promise<VerifyReport> {
+  const { anchorFile, now, since } = options;
   const { logId } = identity;
-  const store = engineAuditStore(engine);
   const { base, notes } = await baseOf(store, identity, options);
   const floors = base && floorsOf(base, logId);
   const book = createPinBook();
-  const checkpoints = floors === undefined ? checkpointPages(engine) : checkpointsAbove(engine, floors);
-  const signed = await auditSigned({ engine, checkpoints, anchorFile, identity, book, floors });
+  const signed = await auditSigned({ store, anchorFile, identity, book, floors });
   const kept = since === undefined ? [] : addKept(since, identity, signed.keys, book);
   const { keys, outside } = signed;
   const pins = book.of(metaOrigin(logId)).filter((p) => p.size > (base?.meta.frontier.size ?? -1));
@@ -95,7 +103,7 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
 async function baseOf(
   store: AuditStore,
   identity: LogIdentity,
-  { since, isIncremental }: VerifyOptions,
+  { since, isIncremental }: LogVerifyOptions,
 ): Promise<{ readonly base?: Base; readonly notes: readonly string[] }> {
   const kept = since === undefined ? undefined : checkpointOf(since);
   if (!isIncremental || kept?.origin !== metaOrigin(identity.logId)) return { notes: [] };
