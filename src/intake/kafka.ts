@@ -48,6 +48,10 @@ const missingEveryMs = 1_000;
 const suspicionMs = 250;
 const topicIsSuspicious = /UNKNOWN_TOPIC_OR_PARTITION|does not host this topic-partition|Offset out of range/;
 
+/** A broker that has just started, or a group's first member, may ask for a moment: this often that is no outage. */
+const loadingMax = 5;
+const coordinatorIsLoading = /coordinator is (loading|not available)/;
+
 /** Why a session ended that nothing is wrong with. */
 const topicsChanged = Symbol('other topics are to be read');
 
@@ -126,13 +130,15 @@ class KafkaIntake {
   }
 
   async #supervise(): Promise<void> {
+    let loading = 0;
     for (let failures = 0; !this.#isStopping; failures++) {
       const error = await this.#session();
       if (this.#isStopping || this.#failure !== undefined) break;
       if (!this.#outage.isOpen) failures = 0;
       if (error === topicsChanged) continue;
-      this.#troubled(error);
-      await systemClock.sleep(backoffMs(failures), this.#stopping.signal);
+      loading = isLoading(error) ? loading + 1 : 0;
+      if (loading === 0 || loading > loadingMax) this.#troubled(error);
+      await systemClock.sleep(backoffMs(Math.max(failures, loading)), this.#stopping.signal);
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -350,6 +356,10 @@ class KafkaIntake {
   #kafkaSays(line: string): void {
     if (topicIsSuspicious.test(line)) this.#reader.restart(suspicionMs);
   }
+}
+
+function isLoading(error: unknown): boolean {
+  return error instanceof Error && coordinatorIsLoading.test(error.message);
 }
 
 function nameOf(error: unknown): string {
