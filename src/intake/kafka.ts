@@ -235,13 +235,19 @@ class KafkaIntake {
       await systemClock.sleep(this.#missing.length > 0 ? missingEveryMs : topicsEveryMs, over);
       if (over.aborted) return;
       // A broker that does not answer is told by the session itself.
-      const now = await this.#chosenTopics().catch(() => topics);
+      const now = await this.#chosenTopics(topics).catch(() => topics);
       if (!isSameList(now, topics)) this.#endSession(topicsChanged);
     }
   }
 
-  async #chosenTopics(): Promise<readonly string[]> {
-    const { topics, missing } = chosenTopics(this.#options.topics, await this.#admin.listTopics());
+  /** `read`: those that are read now. One that seems gone is looked for twice: a broker may not know it yet. */
+  async #chosenTopics(read: readonly string[] = []): Promise<readonly string[]> {
+    const look = async () => chosenTopics(this.#options.topics, await this.#admin.listTopics());
+    let { topics, missing } = await look();
+    if (read.some((topic) => !topics.includes(topic))) {
+      await systemClock.sleep(missingEveryMs, this.#stopping.signal);
+      ({ topics, missing } = await look());
+    }
     if (!isSameList(missing, this.#missing)) events.topicsMissing(this.#telemetry, missing);
     this.#missing = missing;
     return topics;
