@@ -33,7 +33,7 @@ export interface ErasureOrder {
   readonly dataDir: string;
 }
 
-export interface Erased extends RecordPlace {
+interface Erased extends RecordPlace {
   readonly index: number;
   readonly leaf: Buffer;
   /** The bytes were gone before. */
