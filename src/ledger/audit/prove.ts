@@ -9,6 +9,7 @@ import {
   type SignedCheckpointRow,
 } from '../../store/ledgerStore.ts';
 import { recordAt } from '../../store/positions.ts';
+import { erasedSeal } from '../../store/recordPages.ts';
 import { leavesBefore, readTiles } from '../../store/tileStore.ts';
 import { isSignedCheckpoint, metaOrigin, streamOrigin } from '../checkpoint.ts';
 import type { KeyHistory } from '../keyHistory.ts';
@@ -44,7 +45,9 @@ export async function proveEvent(
   known?: KeySigners,
 ): Promise<ProofFolder> {
   const stored = await recordAt(engine, ref, ref.offset);
-  if (stored === undefined || !(await hasDerivedRow(engine, ref))) {
+  // Every record has a first part; `events` is not sorted by offset, so only for another one it is looked through.
+  const isThere = stored !== undefined && (ref.idx === 0 || (await hasDerivedRow(engine, ref)));
+  if (!isThere || stored.sealed === erasedSeal) {
     const why = await whyGone(engine, ref);
     if (why !== undefined)
       throw new KeywitnessError('KW_EVENT_GONE', `${why} Its leaf stands; nobody can prove what it said.`);
