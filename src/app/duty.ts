@@ -83,7 +83,7 @@ export async function openDuty(options: DutyOptions): Promise<Duty> {
     await ledger.start([['instance', options.instance]]);
     await catchUp(engine, ledger, book);
     const live = await openLive(options, (key) => book.of(key)?.transport);
-    trouble = (what) => live.trouble(what);
+    trouble = (what) => void live.trouble(what);
     for (const what of early) trouble(what);
     for (const key of ledger.broken()) {
       const sentence = `${streamKeyText(key)} is not what its signed checkpoint says; it goes on unsigned.`;
@@ -116,12 +116,12 @@ export async function openDuty(options: DutyOptions): Promise<Duty> {
 }
 
 type Live = Awaited<ReturnType<typeof openLive>>;
-type Trouble = Live['trouble'];
+type Trouble = (what: Parameters<Live['trouble']>[0]) => void;
 
 /** Every ten seconds what all instances stored is checked, pinned and signed. */
 function heartbeats(options: DutyOptions, ledger: Ledger, takeOver: () => Promise<void>, trouble: Trouble) {
   const { engine, clock, telemetry, rules, catalog } = options;
-  const watch = watchLedger(telemetry, trouble);
+  const watch = watchLedger(telemetry, clock, trouble);
   const facts = async () => ({
     highs: await options.highs(),
     hashes: { rules: String(rules.version), catalog: catalog.hash },
@@ -213,7 +213,7 @@ async function openLive(options: DutyOptions, transportOf: (key: StreamKey) => s
     // Whoever was replaced tells nobody anything: its successor does.
     await fence.confirm();
     await settle();
-    for (const fault of lastingFaults()) live.trouble(fault);
+    for (const fault of lastingFaults()) void live.trouble(fault);
     await live.round(signal);
     events.roundDone(telemetry, detection.late());
   };

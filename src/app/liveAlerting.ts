@@ -15,13 +15,14 @@ export interface LiveAlerting {
   start(): Promise<void>;
   /** One round: what is new is detected, grouped, stored, and told; after `stopping` no further message is begun. */
   round(stopping?: AbortSignal): Promise<void>;
-  /** Something about a stream itself, or about who remembers the log, told with the next round. */
-  trouble(trouble: Trouble): void;
+  /** Something about a stream itself, or about who remembers the log, told with the next round. Resolves when it is stored. */
+  trouble(trouble: Trouble): Promise<void>;
 }
 
 /**
  * Signals to people while streams are live: every change of an alert is stored before anyone hears of it.
- * `isLive` tells alerts of live streams from those of files, which are sent only when asked for.
+ * `isLive` tells alerts of live streams from those of files, which are sent only when asked for; `isJustIn` those
+ * of records that came shortly before the last run ended.
  */
 export function createLiveAlerting(
   detection: LiveDetection,
@@ -29,9 +30,10 @@ export function createLiveAlerting(
   clock: Clock,
   ownerOf: (secret: string) => string,
   isLive: (alert: Alert) => boolean,
+  isJustIn: (alert: Alert) => Promise<boolean> = async () => false,
 ): LiveAlerting {
   let grouper = createGrouper({ ownerOf });
-  let troubles: Signal[] = [];
+  const troubles = new Map<Signal, () => void>();
   /** An answer of the store got lost: what it was asked to save may be saved already, and nobody was told. */
   let isSaveUncertain = false;
   let untold: readonly Alert[] = [];
@@ -58,18 +60,24 @@ export function createLiveAlerting(
     async start() {
       const anchors = (await alerting.store.grouped(0)).flatMap((g) => g.anchor ?? []);
       grouper = createGrouper({ ownerOf, anchors });
+      // A crash between storing and offering must not swallow a message; offering again is harmless. Asked before
+      // anything is stored now.
+      const recent = await alerting.store.storedSince(clock.now() - offerAgainMs);
       // A crash between an event and its alert leaves the alert to be found here; old news is stored, not told.
       const { fresh } = await save(await detection.start());
       const news = detection.watermark() - newsMs;
-      // A crash between storing and offering must not swallow a message; offering again is harmless.
-      const recent = await alerting.store.storedSince(clock.now() - offerAgainMs);
-      const toTell = [...fresh.filter((a) => Date.parse(a.last) >= news), ...recent];
+      const toTell = [...recent];
+      // A backlog may be days old when a crash comes between a record and its alert.
+      for (const a of fresh) if (Date.parse(a.last) >= news || (await isJustIn(a))) toTell.push(a);
       await alerting.dispatcher.offer(toTell.filter(isLive));
     },
     async round(stopping) {
-      const found = [...troubles, ...(await detection.poll())];
+      const found = [...troubles.keys(), ...(await detection.poll())];
       const { fresh, replaced } = await save(found);
-      troubles = troubles.filter((t) => !found.includes(t));
+      for (const signal of found) {
+        troubles.get(signal)?.();
+        troubles.delete(signal);
+      }
       untold = [...untold, ...fresh.filter(isLive)];
       handedOver = [...handedOver, ...replaced];
       await alerting.dispatcher.replace(handedOver);
@@ -79,9 +87,8 @@ export function createLiveAlerting(
       grouper.settle(detection.watermark());
       await alerting.dispatcher.tick(stopping);
     },
-    trouble(trouble) {
-      troubles.push(troubleSignal(trouble, clock.now()));
-    },
+    trouble: (trouble) =>
+      new Promise((resolve) => void troubles.set(troubleSignal(trouble, clock.now()), resolve)),
   };
 }
 

@@ -8,6 +8,7 @@ import type { AnchorTrouble } from './anchors.ts';
 import { every } from './every.ts';
 import { runInstance } from './instance.ts';
 import { aborted, type Closers, openIntakes, type ServiceOptions } from './intakes.ts';
+import { justIn } from './justIn.ts';
 import { startKeyReminder } from './keyReminder.ts';
 import { watchFaults } from './lastingFaults.ts';
 import { createLiveAlerting, type LiveAlerting } from './liveAlerting.ts';
@@ -22,6 +23,9 @@ const roundPauseMs = 1_000;
 
 /** SIGTERM drains within 10 s, most of which the intakes may need: what is not told by then waits in the store. */
 const lastMessagesMs = 1_000;
+
+/** Troubles that only one moment can tell of. */
+const mustBeStored: ReadonlySet<StreamTrouble['kind']> = new Set(['gap', 'epoch']);
 
 /**
  * The service: takes in topics and HTTP streams, detects, tells, until `stop`; then drains: takes no more,
@@ -67,7 +71,7 @@ async function openLive(
   let live: LiveAlerting | undefined;
   const early: (StreamTrouble | AnchorTrouble)[] = [];
   const trouble = (what: StreamTrouble | AnchorTrouble) =>
-    live === undefined ? void early.push(what) : live.trouble(what);
+    live === undefined ? void early.push(what) : void live.trouble(what);
   const app = await openApp({
     dataDir: config.data,
     anchorFile: config.anchor,
@@ -77,11 +81,13 @@ async function openLive(
     clock,
     openStore,
     notify: { ...config.notify },
-    ...watchLedger(telemetry, trouble),
+    ...watchLedger(telemetry, clock, trouble),
     observe: deliveryObserver(telemetry),
     live: {
       readingOf: (stream) => readingOf(config, sources, stream),
-      onTrouble: async (what) => trouble(what),
+      // Reading goes on only when the alert of a loss is stored: a crash before that meets the loss again.
+      onTrouble: async (what) =>
+        live !== undefined && mustBeStored.has(what.kind) ? live.trouble(what) : trouble(what),
     },
   });
   const latenessMs = new Map(sources.map((s) => [s.name, s.latenessMs]));
@@ -95,8 +101,9 @@ async function openLive(
   });
   // What names no event is about a stream itself.
   const isLive = ({ events: refs }: Alert) => refs.length === 0 || refs.some((ref) => app.isLiveEvent(ref));
-  live = createLiveAlerting(detection, app.alerting, clock, createOwnerLookup(app.catalog), isLive);
-  for (const what of early) live.trouble(what);
+  const isJustIn = justIn(app.engine, app.sink.flushedAt());
+  live = createLiveAlerting(detection, app.alerting, clock, createOwnerLookup(app.catalog), isLive, isJustIn);
+  for (const what of early) void live.trouble(what);
   return { app, live, detection };
 }
 
@@ -109,7 +116,7 @@ function startRounds(
   const failed = (error: unknown) => events.roundFailed(telemetry, error);
   const lastingFaults = watchFaults(telemetry.faults, () => clock.now());
   const round = async () => {
-    for (const fault of lastingFaults()) live.trouble(fault);
+    for (const fault of lastingFaults()) void live.trouble(fault);
     await live.round(draining);
     events.roundDone(telemetry, detection.late());
   };

@@ -1,3 +1,4 @@
+import type { Clock } from '../core/clock.ts';
 import type { KeywitnessError } from '../core/errors.ts';
 import { Outage } from '../intake/outage.ts';
 import * as events from '../telemetry/serviceEvents.ts';
@@ -15,13 +16,17 @@ export interface LedgerWatch {
 }
 
 /** How heartbeats fare: an outage is told once when it begins and once when it ends, and people hear of a lasting one. */
-export function watchLedger(telemetry: Telemetry, trouble: (what: AnchorTrouble) => void): LedgerWatch {
+export function watchLedger(
+  telemetry: Telemetry,
+  clock: Clock,
+  trouble: (what: AnchorTrouble) => void,
+): LedgerWatch {
   const outage = new Outage();
   let failures = 0;
   let isTold = false;
   return {
     onTrouble(error) {
-      events.heartbeatFailed(telemetry, error, outage.begin(Date.now()));
+      events.heartbeatFailed(telemetry, error, outage.begin(clock.now()));
       failures += 1;
       // An anchor that cannot be written does not come back by itself, as a store may.
       if (isTold || (error.code !== 'KW_ANCHOR' && failures < failuresBeforeTrouble)) return;
@@ -32,7 +37,7 @@ export function watchLedger(telemetry: Telemetry, trouble: (what: AnchorTrouble)
     onHeartbeat() {
       failures = 0;
       isTold = false;
-      events.heartbeatWritten(telemetry, outage.end(Date.now()));
+      events.heartbeatWritten(telemetry, outage.end(clock.now()));
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { Header, KwRecord, StreamKey } from '../core/record.ts';
+import type { EventRef, Header, KwRecord, StreamKey } from '../core/record.ts';
 import type { Engine } from './client.ts';
 import { flagNullKey, flagNullValue, type StreamRow } from './tables.ts';
 
@@ -66,6 +66,16 @@ export async function knownStreams(engine: Engine): Promise<StreamRow[]> {
 export async function newestIngest(engine: Engine): Promise<number> {
   const [row] = await engine.rows('SELECT toUnixTimestamp64Milli(max(ingested_at)) AS ms FROM kw.records');
   return Number(row?.ms ?? 0);
+}
+
+/** When a record was stored, in ms; undefined when it is not there. */
+export async function ingestTime(engine: Engine, { offset, ...key }: EventRef): Promise<number | undefined> {
+  const [row] = await engine.rows(
+    'SELECT toUnixTimestamp64Milli(ingested_at) AS ms FROM kw.records ' +
+      'WHERE stream = {stream:String} AND partition = {partition:UInt32} AND epoch = {epoch:UInt32} AND offset = {offset:UInt64} LIMIT 1',
+    { stream: key.stream, partition: key.partition, epoch: key.epoch, offset: `${offset}` },
+  );
+  return row === undefined ? undefined : Number(row.ms);
 }
 
 /** A stored record with its leaf (32 bytes) and its flush's time in ms. */

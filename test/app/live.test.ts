@@ -5,6 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { groupSignals } from '../../src/alert/group.ts';
 import { detectStored } from '../../src/app/detectStored.ts';
+import { justIn } from '../../src/app/justIn.ts';
 import { createLiveAlerting, type LiveAlerting } from '../../src/app/liveAlerting.ts';
 import { createLiveDetection, type LiveDetection } from '../../src/app/liveDetection.ts';
 import { type App, openApp } from '../../src/app.ts';
@@ -74,6 +75,7 @@ async function service(name: string, fault: Fault = (engine) => engine) {
     clock,
     () => '',
     ({ events }) => events.some((ref) => app.isLiveEvent(ref)),
+    justIn(app.engine, app.sink.flushedAt()),
   );
   await live.start();
   running = { app, live, detection };
@@ -302,6 +304,46 @@ describe('people are told of every alert, once', () => {
       expect(await delivered(app)).toBe(1);
     });
   }
+
+  it('also when it was killed between a backlog of days and the next round', async () => {
+    nowMs = start;
+    const days = 24 * 60 * minuteMs;
+    const { app } = await service('backlog');
+    await app.sink.take([
+      ...guesses(0, start - 4 * days),
+      record('main.a', 0, 10, refused('newest', start - minuteMs, 'ben')),
+    ]);
+    // Nothing was looked at yet, and the next start comes hours later.
+    nowMs += 300 * minuteMs;
+    const again = await service('backlog');
+    await settle(again.live, nowMs);
+    expect(await delivered(again.app)).toBe(1);
+    // What is long stored stays history, whatever the rules of a later start make of it.
+    await again.app.engine.command('ALTER TABLE kw.alerts DELETE WHERE 1 SETTINGS mutations_sync = 2');
+    await again.app.engine.command('ALTER TABLE kw.deliveries DELETE WHERE 1 SETTINGS mutations_sync = 2');
+    nowMs += 120 * minuteMs;
+    await again.app.sink.take([record('main.a', 0, 11, refused('later', nowMs, 'ben'))]);
+    const third = await service('backlog');
+    await settle(third.live, nowMs);
+    expect(await delivered(third.app)).toBe(0);
+  });
+
+  it('of a loss before reading goes on: it is stored when the promise says so', async () => {
+    nowMs = start;
+    const { app, live } = await service('loss');
+    let isStored = false;
+    const key = { stream: 'main.a', partition: 0, epoch: 0 };
+    const stored = live.trouble({ kind: 'gap', key, sentence: 'Offsets 1 to 2 were gone.' }).then(() => {
+      isStored = true;
+    });
+    await new Promise(setImmediate);
+    expect(isStored).toBe(false);
+    await live.round();
+    await stored;
+    expect((await app.alerting.store.list({ all: true })).map((a) => a.title)).toEqual([
+      'Records were lost before they were read',
+    ]);
+  });
 
   it('but of what came by files only when asked', async () => {
     nowMs = start;

@@ -1,9 +1,11 @@
 /** What must hold after every crash, whatever it interrupted. */
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { packageRoot } from '../../src/core/packageRoot.ts';
 import { verifyStore } from '../../src/ledger/audit/verify.ts';
 import { type Engine, openEmbedded } from '../../src/store/client.ts';
 import type { World } from './crashWorld.ts';
-import { replayedRoots } from './independent.ts';
+import type { ReplayedRoot } from './independent.ts';
 
 export interface CrashCount {
   readonly crashes: number;
@@ -13,7 +15,7 @@ export interface CrashCount {
 
 /** Everything that is not as promised, in words; nothing = it held. */
 export async function brokenPromises(world: World, kills: CrashCount): Promise<readonly string[]> {
-  const replayed = await replayedRoots(world.addresses, world.topic, world.total());
+  const replayed = replayedRoots(world);
   const engine = await openEmbedded(join(world.data, 'store'));
   try {
     return [
@@ -27,18 +29,26 @@ export async function brokenPromises(world: World, kills: CrashCount): Promise<r
   }
 }
 
+function replayedRoots({ addresses, topic, total }: World): readonly ReplayedRoot[] {
+  const script = join(packageRoot, 'test/campaign/independent.ts');
+  const words = ['--import', 'tsx', script, addresses.join(','), topic, String(total())];
+  const { status, stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`the topic cannot be read again: ${stderr}`);
+  return JSON.parse(stdout) as readonly ReplayedRoot[];
+}
+
 /** `verify` says intact, and each root is the one a stranger computes from the topic. */
 async function logBroken(
   engine: Engine,
   { data, anchor, topic }: World,
-  replayed: Awaited<ReturnType<typeof replayedRoots>>,
+  replayed: readonly ReplayedRoot[],
 ): Promise<string[]> {
   const report = await verifyStore({ engine, dataDir: data, anchorFile: anchor, now: Date.now() });
   const broken = report.findings.map((f) => `verify: ${f.class} ${f.tree}/${f.offset}: ${f.detail}`);
   if (report.exit !== 0) broken.push(`verify exits ${report.exit}`);
-  if (report.trees.length !== replayed.size)
-    broken.push(`${report.trees.length} trees, not ${replayed.size}`);
-  for (const [partition, { records, root }] of replayed) {
+  if (report.trees.length !== replayed.length)
+    broken.push(`${report.trees.length} trees, not ${replayed.length}`);
+  for (const { partition, records, root } of replayed) {
     const tree = report.trees.find(
       (t) => t.stream === `main.${topic}` && t.partition === partition && t.epoch === 0,
     );

@@ -1,6 +1,7 @@
 /**
  * Roots of a topic, computed from docs/ledger.md alone: another consumer, `node:crypto`, and the recursive
- * definition of RFC 6962 section 2.1. Nothing of the product is used.
+ * definition of RFC 6962 section 2.1. Nothing of the product is used, so it runs in a process of its own: the
+ * product changes how kafkajs reads headers.
  */
 import { createHash } from 'node:crypto';
 import type { KafkaMessage } from 'kafkajs';
@@ -31,19 +32,26 @@ function leaf(cluster: string, topic: string, partition: number, message: KafkaM
 }
 
 /** The Merkle tree hash of these leaves. */
-export function independentRoot(leaves: readonly Buffer[]): Buffer {
+function independentRoot(leaves: readonly Buffer[]): Buffer {
   if (leaves.length < 2) return leaves[0] ?? sha('');
   let half = 1;
   while (half * 2 < leaves.length) half *= 2;
   return sha(Buffer.of(1), independentRoot(leaves.slice(0, half)), independentRoot(leaves.slice(half)));
 }
 
+export interface ReplayedRoot {
+  readonly partition: number;
+  readonly records: number;
+  /** Base64. */
+  readonly root: string;
+}
+
 /** Number of records and root (base64) of each partition of a topic of `total` records, epoch 0. */
-export async function replayedRoots(
+async function replayedRoots(
   addresses: readonly string[],
   topic: string,
   total: number,
-): Promise<Map<number, { records: number; root: string }>> {
+): Promise<ReplayedRoot[]> {
   const leaves = new Map<number, Buffer[]>();
   let count = 0;
   const consumer = kafkaClient(addresses).consumer({ groupId: `replay-${topic}-${total}` });
@@ -59,10 +67,12 @@ export async function replayedRoots(
   });
   await until('the topic is read', () => count === total, 60_000);
   await consumer.disconnect();
-  return new Map(
-    [...leaves].map(([partition, list]) => [
-      partition,
-      { records: list.length, root: independentRoot(list).toString('base64') },
-    ]),
-  );
+  return [...leaves].map(([partition, list]) => ({
+    partition,
+    records: list.length,
+    root: independentRoot(list).toString('base64'),
+  }));
 }
+
+const [addresses = '', topic = '', total = ''] = process.argv.slice(2);
+process.stdout.write(JSON.stringify(await replayedRoots(addresses.split(','), topic, Number(total))));
