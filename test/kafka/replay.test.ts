@@ -198,7 +198,7 @@ describeKafka('verify --replay', () => {
       { partition: 0, status: 'gone' },
       { partition: 1, status: 'gone' },
     ]);
-  });
+  }, 120_000);
 
   async function groupsLike(prefix: string): Promise<string[]> {
     const { groups } = await withAdmin(world.addresses, (admin) => admin.listGroups());
