@@ -1,10 +1,11 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApp } from '../../src/app.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { readAnchor } from '../../src/ledger/anchors/file.ts';
+import { AnchorFile, readAnchor } from '../../src/ledger/anchors/file.ts';
 import { verifyStore } from '../../src/ledger/audit/verify.ts';
 import { readIdentity } from '../../src/ledger/keys.ts';
 import { openKeys } from '../../src/ledger/openKeys.ts';
@@ -111,6 +112,56 @@ describe('an anchor file that is cut', () => {
     } finally {
       await engine.close();
     }
+  });
+});
+
+/** How large a file this process may write; undefined = as large as it likes. Linux only. */
+function limitFiles(bytes?: number): boolean {
+  const limit = `--fsize=${bytes ?? 'unlimited'}:unlimited`;
+  return spawnSync('prlimit', ['--pid', String(process.pid), limit]).status === 0;
+}
+
+describe('an anchor file whose disk is full', () => {
+  it.skipIf(!limitFiles())(
+    'says so, and what is acknowledged before and afterwards stands on lines of its own',
+    async () => {
+      const { logId } = readIdentity(base) ?? { logId: '' };
+      const [, ...lines] = anchor.toString('utf8').trimEnd().split('\n');
+      const path = join(folder, 'full.anchor');
+      const file = await AnchorFile.open(path);
+      const acknowledged: string[] = [];
+      const append = async (line: string) => {
+        await file.append([`${line}\n`]);
+        acknowledged.push(line);
+      };
+      try {
+        // Room for one line and a part of the next.
+        limitFiles((lines[0]?.length ?? 0) + 100);
+        await append(lines[0] ?? '');
+        for (const line of lines.slice(1, 3)) {
+          await expect(append(line)).rejects.toThrow(/^KW_ANCHOR: .*full\.anchor: EFBIG/);
+        }
+      } finally {
+        limitFiles();
+      }
+      await append(lines[3] ?? '');
+      await append(lines[4] ?? '');
+      await file.close();
+      const kinds: string[] = [];
+      for await (const entry of readAnchor(path, logId)) kinds.push(entry.kind);
+      expect(kinds).toEqual(['checkpoint', 'unreadable', 'checkpoint', 'checkpoint']);
+      const written = readFileSync(path, 'utf8').split('\n');
+      expect(acknowledged.filter((line) => written.includes(line))).toEqual(acknowledged);
+    },
+  );
+
+  it('is refused at the start when it may not be written', async () => {
+    await expect(AnchorFile.open(join(folder, 'nowhere', 'anchor'))).rejects.toThrow(/^KW_ANCHOR: .*ENOENT/);
+    const full = '/dev/full';
+    if (!existsSync(full)) return;
+    const file = await AnchorFile.open(full);
+    await expect(file.append(['line\n'])).rejects.toThrow(/^KW_ANCHOR: .*ENOSPC/);
+    await file.close();
   });
 });
 
