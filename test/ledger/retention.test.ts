@@ -1,4 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { applyRetention } from '../../src/app/retention.ts';
+import { isOver, parseKeep } from '../../src/app/retentionKeep.ts';
 import { planRetention } from '../../src/app/retentionPlan.ts';
 import { streamKeyText } from '../../src/core/record.ts';
 import { readExpired } from '../../src/ledger/audit/lawfulLeaves.ts';
@@ -149,4 +151,71 @@ describe('retention apply', () => {
     const leaves = grown.map((_, i) => leafOf('old.ndjson', grown, i));
     expect(row).toEqual({ size: 300, root: treeHash(leaves).toString('base64') });
   }, 60_000);
+});
+
+describe('retention apply refuses, and drops nothing', () => {
+  const change = async (dir: string, sql: string) => {
+    const engine = await openStore(dir);
+    await engine.command(sql);
+    await engine.close();
+  };
+  it.each([
+    [
+      'a record whose bytes are not those of its leaf',
+      `ALTER TABLE kw.records UPDATE value = '{}' WHERE stream = 'old.ndjson' AND offset = ${offsetOf(old, 9)} SETTINGS mutations_sync = 1`,
+      `old.ndjson/0/0/${offsetOf(old, 9)} is not what its leaf says`,
+    ],
+    [
+      'derived rows whose records are not of that month',
+      "INSERT INTO kw.hits (rule, time, stream, partition, epoch, offset, idx, ingested_at, rules_version, writer) SELECT 'r', now64(9), 'other.ndjson', 0, 0, 1, 0, toDateTime64('2025-09-04 00:00:00', 3, 'UTC'), 1, 0",
+      'other.ndjson/0/0 has rows in kw.hits whose records are not of that month',
+    ],
+    [
+      'a month that is no stretch of its tree',
+      `INSERT INTO kw.records SETTINGS insert_deduplicate = 0 SELECT * REPLACE (toDateTime64('2025-09-05 00:00:00', 3, 'UTC') AS ingested_at) FROM kw.records WHERE stream = 'audit.ndjson' AND offset = ${offsetOf(growing, 400)}`,
+      'do not follow each other',
+    ],
+    [
+      'a stream that contradicts what was signed',
+      `ALTER TABLE kw.records DELETE WHERE stream = 'old.ndjson' AND offset = ${offsetOf(old, 9)} SETTINGS mutations_sync = 1`,
+      'old.ndjson/0/0 contradicts what was signed of it',
+    ],
+  ])('%s', async (_, sql, why) => {
+    const dir = await newWorld();
+    await change(dir, sql);
+    const count =
+      'SELECT (SELECT count() FROM kw.records) AS records, (SELECT count() FROM kw.meta) AS words';
+    const before = await rowsOf(dir, count);
+    await expect(apply(dir)).rejects.toThrow(why);
+    expect(await rowsOf(dir, count)).toEqual(before);
+  });
+
+  it('less than two approvers', async () => {
+    const dir = await newWorld();
+    const one = withLedger(dir, (parts) =>
+      applyRetention(parts, { ...order, approvers: ['Ada', 'Ada'], now: time.now }),
+    );
+    await expect(one).rejects.toThrow('Two people approve this');
+  });
+});
+
+describe('a period', () => {
+  const cutoff = (text: string, now: string) =>
+    new Date(parseKeep(text).cutoff(Date.parse(now))).toISOString();
+  it('is days, months or years; the end of a longer month is that of the shorter one', () => {
+    expect(cutoff('30d', '2026-10-31T12:00:00Z')).toBe('2026-10-01T12:00:00.000Z');
+    expect(cutoff('1m', '2026-10-31T12:00:00Z')).toBe('2026-09-30T12:00:00.000Z');
+    expect(cutoff('12m', '2028-02-29T00:00:00Z')).toBe('2027-02-28T00:00:00.000Z');
+    expect(cutoff('6y', '2026-01-15T00:00:00Z')).toBe('2020-01-15T00:00:00.000Z');
+    for (const text of ['', '12', '0m', '-1d', '1w', '12 m', '1.5y'])
+      expect(() => parseKeep(text)).toThrow('KW_USAGE');
+  });
+
+  it('lets a month go when all of it is older, never the current one', () => {
+    const at = (now: string) => parseKeep('1d').cutoff(Date.parse(now));
+    expect(isOver('202509', at('2025-10-01T23:59:59Z'))).toBe(false);
+    expect(isOver('202509', at('2025-10-02T00:00:00Z'))).toBe(true);
+    expect(isOver('202512', at('2026-01-01T12:00:00Z'))).toBe(false);
+    expect(isOver('202601', at('2026-01-31T12:00:00Z'))).toBe(false);
+  });
 });
