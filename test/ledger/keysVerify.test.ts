@@ -186,7 +186,7 @@ describe('verify, after two rollovers', () => {
       update(
         engine,
         'kw.meta',
-        "text = replaceRegexpOne(text, 'signature .', 'signature +')",
+        "text = if(position(text, 'signature A') > 0, replaceOne(text, 'signature A', 'signature B'), replaceRegexpOne(text, 'signature .', 'signature A'))",
         `index = ${index}`,
       ),
     );
