@@ -64,7 +64,7 @@ export async function runService(options: ServiceOptions): Promise<void> {
 }
 
 async function openLive(
-  { config, telemetry, clock, openStore }: ServiceOptions,
+  { config, telemetry, clock, openStore, stop }: ServiceOptions,
   sources: SourceRegistry,
   intakes: readonly Intake[],
 ): Promise<{ app: App; live: LiveAlerting; detection: LiveDetection }> {
@@ -85,9 +85,12 @@ async function openLive(
     observe: deliveryObserver(telemetry),
     live: {
       readingOf: (stream) => readingOf(config, sources, stream),
-      // Reading goes on only when the alert of a loss is stored: a crash before that meets the loss again.
+      // Reading goes on only when the alert of a loss is stored: a crash before that meets the loss again. Whoever
+      // is told to end does not wait for a store that is away.
       onTrouble: async (what) =>
-        live !== undefined && mustBeStored.has(what.kind) ? live.trouble(what) : trouble(what),
+        live !== undefined && mustBeStored.has(what.kind)
+          ? Promise.race([live.trouble(what), aborted(stop)])
+          : trouble(what),
     },
   });
   const latenessMs = new Map(sources.map((s) => [s.name, s.latenessMs]));

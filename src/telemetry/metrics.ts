@@ -47,6 +47,7 @@ export function createMetrics() {
     brokerFailures: counter('broker_failures_total', 'Consumer sessions that ended with an error.'),
     control: gauge('control', '1 while this instance keeps the log for all.'),
     storeUp: gauge('store_up', '1 while the last flush was stored.'),
+    heartbeats: counter('heartbeats_total', 'Heartbeats of the log, by result.', ['result']),
     anchorUp: gauge('anchor_up', '1 while a witness remembers our checkpoints.', ['anchor']),
     anchorHeads: counter('anchor_heads_total', 'Checkpoints shown to a witness, by result.', [
       'anchor',

@@ -62,6 +62,7 @@ export function serviceStopped(t: Telemetry): void {
 
 /** What grew is pinned, signed and in the anchor file. `downMs`: how long none was; undefined = the last one was too. */
 export function heartbeatWritten(t: Telemetry, downMs: number | undefined): void {
+  t.metrics.heartbeats.inc({ result: 'written' });
   t.faults.delete('ledger');
   if (downMs === undefined) return;
   t.log.info({ event: 'ledger_recovered', downMs }, 'what was stored meanwhile is signed and anchored');
@@ -69,6 +70,7 @@ export function heartbeatWritten(t: Telemetry, downMs: number | undefined): void
 
 /** Once an outage. Nothing is lost: what is stored is signed with the next heartbeat that can be, and the silence shows. */
 export function heartbeatFailed(t: Telemetry, error: unknown, isFirst: boolean): void {
+  t.metrics.heartbeats.inc({ result: 'failed' });
   t.faults.set('ledger', `no heartbeat can be signed: ${errorText(error)}`);
   if (!isFirst) return;
   t.log.error(

@@ -33,7 +33,7 @@ export async function crashAtEveryStage(
   try {
     const order = crashStages.map((stage) => ({ stage, at: random() })).sort((a, b) => a.at - b.at);
     for (const [i, { stage }] of order.entries()) {
-      const plan = crashPlan(stage, random);
+      const plan = crashPlan(stage, random, crashes === 0);
       say(`seed ${seed}: ${plan.stage} (${placeOf(plan)})`);
       await world.load();
       await killedItself(await world.start(plan));

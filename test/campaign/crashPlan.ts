@@ -52,12 +52,15 @@ const insertsMin: Readonly<Record<string, number>> = {
   'kw.tiles': 1,
   'kw.alerts': 1,
   'kw.deliveries': 3,
+  // Only while the streams are new.
+  'kw.streams': 4,
 };
 
-/** What the random numbers of one seed make of a stage. */
-export function crashPlan(stage: CrashStage, random: () => number): CrashPlan {
+/** What the random numbers of one seed make of a stage; `isFirst`: nothing is stored yet. */
+export function crashPlan(stage: CrashStage, random: () => number, isFirst: boolean): CrashPlan {
   const upTo = (max: number) => Math.floor(random() * max);
-  const table = Object.keys(insertsMin)[upTo(Object.keys(insertsMin).length)] ?? 'kw.records';
+  const tables = Object.keys(insertsMin).filter((name) => isFirst || name !== 'kw.streams');
+  const table = tables[upTo(tables.length)] ?? 'kw.records';
   const times = stage === 'mid-insert' ? (insertsMin[table] ?? 1) : passesMin[stage];
   return {
     stage,

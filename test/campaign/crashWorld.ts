@@ -147,6 +147,18 @@ export async function messagesSettled({ slack }: World): Promise<void> {
   }
 }
 
+/** The program as an operator starts it, on the configuration of a run, until it ends. */
+export async function runProgram({ file }: Run): Promise<{ code: number | null; said: string }> {
+  const words = ['--import', 'tsx', join(packageRoot, 'src/main.ts'), 'run', '--config', file];
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (chunk) => {
+    said += String(chunk);
+  });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { code, said };
+}
+
 /** Tells it to drain, and waits for the end. */
 export async function stopRun({ child, log }: Run): Promise<void> {
   child.kill('SIGTERM');

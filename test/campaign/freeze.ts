@@ -1,13 +1,10 @@
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { packageRoot } from '../../src/core/packageRoot.ts';
 import { seededRandom } from '../baseline/random.ts';
 import { Broker } from '../support/broker.ts';
 import { until } from '../support/wait.ts';
 import type { Campaign } from './campaignTypes.ts';
 import { brokenPromises } from './crashOracle.ts';
-import { messagesSettled, openWorld, type Run, stopRun } from './crashWorld.ts';
+import { messagesSettled, openWorld, runProgram, stopRun } from './crashWorld.ts';
 
 /** Four times as long as a member of the group may be silent. */
 const frozenMs = 60_000;
@@ -35,7 +32,7 @@ export async function freeze(
     process.kill(pid, 'SIGSTOP');
     const end = Date.now() + milliseconds;
     await world.load();
-    const second = await startSecond(run);
+    const second = await runProgram(run);
     if (second.code !== 4 || !second.said.includes(`KW_DATA_HELD`) || !second.said.includes(String(pid))) {
       broken.push(`a second process ended with ${second.code}: ${second.said}`);
     }
@@ -49,18 +46,6 @@ export async function freeze(
     await world.close();
   }
   return broken;
-}
-
-/** The program as an operator starts it, on the same configuration but for the port. */
-async function startSecond({ file }: Run): Promise<{ code: number | null; said: string }> {
-  const words = ['--import', 'tsx', join(packageRoot, 'src/main.ts'), 'run', '--config', file];
-  const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
-  child.stderr.on('data', (chunk) => {
-    said += String(chunk);
-  });
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
-  return { code, said };
 }
 
 /** Frozen and revived, while somebody tries to take over. */

@@ -12,12 +12,20 @@ export interface Seen {
   readonly ready: number;
 }
 
+interface Ended {
+  readonly code: number | null;
+  readonly said: string;
+}
+
 export interface FullDiskScene {
   readonly before: Seen;
   /** While the data directory's disk is full. */
   readonly full: Seen;
   /** While the anchor's disk is full and the other is not. */
   readonly unanchored: Seen;
+  /** Told to end, and started, while the data directory's disk is full: the exit code and what was said. */
+  readonly endedFull: Ended;
+  readonly startedFull: Ended;
   /** What did not hold when everything was over (crashOracle.ts). */
   readonly broken: readonly string[];
   /** Messages to people that something cannot be signed. */
@@ -38,8 +46,14 @@ export function ownDisks(): readonly string[] | undefined {
 }
 
 /** What did not hold, in words, of the scene and of what an operator saw of it. */
-export function brokenOf({ before, full, unanchored, broken, told }: FullDiskScene): string[] {
+export function brokenOf(scene: FullDiskScene): string[] {
+  const { before, full, unanchored, endedFull, startedFull, broken, told } = scene;
+  const isSaid = ({ code, said }: Ended) => code !== 0 && /KW_STORE.*Make room/.test(said);
   return [
+    ...(isSaid(endedFull) ? [] : [`ended: ${endedFull.code} ${endedFull.said}`]),
+    ...(isSaid(startedFull) && startedFull.code === 4
+      ? []
+      : [`started: ${startedFull.code} ${startedFull.said}`]),
     ...broken,
     ...(before.health === 'ok\n' && before.ready === 200 ? [] : [`before: ${before.ready} ${before.health}`]),
     ...(full.ready === 503 && full.health.includes('\nstore: ')

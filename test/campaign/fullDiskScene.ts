@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../support/wait.ts';
 import { brokenPromises } from './crashOracle.ts';
-import { openWorld, type Run, stopRun } from './crashWorld.ts';
+import { messagesSettled, openWorld, type Run, runProgram, stopRun } from './crashWorld.ts';
 import type { FullDiskScene, Seen } from './fullDisk.ts';
 
 const [folder = '', addresses = ''] = process.argv.slice(2);
@@ -42,6 +42,11 @@ async function seen(run: Run): Promise<Seen> {
   return { health: await health.text(), ready: ready.status };
 }
 
+async function heartbeatsFailed(run: Run): Promise<number> {
+  const metrics = await (await run.get('/metrics')).text();
+  return Number(/^keywitness_heartbeats_total\{result="failed"\} (\d+)/m.exec(metrics)?.[1] ?? 0);
+}
+
 const events = (run: Run, name: string) =>
   run
     .log()
@@ -63,8 +68,8 @@ try {
   fill(dataDisk);
   await world.load();
   await until('a flush has failed', () => events(run, 'flush_failed').length > 0, 60_000);
-  await until('heartbeats fail too', () => events(run, 'heartbeat_failed').length > 0, 60_000);
-  await sleep(2_000);
+  // Three are an alert.
+  await until('heartbeats fail too', async () => (await heartbeatsFailed(run)) > 3, 60_000);
   const full = await seen(run);
   free(dataDisk);
   await until('the second load is stored', () => world.stored(run), 60_000);
@@ -78,15 +83,26 @@ try {
   free(anchorDisk);
   await until('it is well again', async () => (await seen(run)).ready === 200, 60_000);
   await sleep(2_500);
-  await stopRun(run);
-  const broken = await brokenPromises(world, { crashes: 0, silent: 0 });
+
+  const beforeTheEnd = run.log();
+  fill(dataDisk);
+  run.child.kill('SIGTERM');
+  await until('it ended', () => run.child.exitCode !== null || run.child.signalCode !== null, 15_000);
+  const endedFull = { code: run.child.exitCode, said: run.log().slice(beforeTheEnd.length) };
+  const startedFull = await runProgram(run);
+  free(dataDisk);
+  const next = await world.start();
+  await world.load();
+  await until('the last load is stored', () => world.stored(next), 60_000);
+  await messagesSettled(world);
+  await stopRun(next);
+  const broken = await brokenPromises(world, { crashes: 1, silent: 0 });
   const told = world.slack.posted.map((p) => p.text).filter((text) => text.includes('cannot be signed'));
-  const log = run
-    .log()
+  const log = beforeTheEnd
     .split('\n')
     .filter((line) => /"level":"(error|warn)"|_recovered/.test(line))
     .map((line) => JSON.parse(line) as { event: string; reason?: string });
-  const scene: FullDiskScene = { before, full, unanchored, broken, told, log };
+  const scene: FullDiskScene = { before, full, unanchored, endedFull, startedFull, broken, told, log };
   process.stdout.write(`${JSON.stringify(scene)}\n`);
 } finally {
   await world.close();
