@@ -118,7 +118,7 @@ describe('what it costs', () => {
       ...engine,
       async rows(sql, params) {
         if (params?.parts !== undefined && merges-- > 0) {
-                await engine.command('OPTIMIZE TABLE kw.records FINAL');
+          await engine.command('OPTIMIZE TABLE kw.records FINAL');
         }
         return engine.rows(sql, params);
       },
