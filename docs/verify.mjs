@@ -11,11 +11,13 @@ import { existsSync, openSync, readdirSync, readFileSync, readSync, statSync } f
 import { dirname, join } from 'node:path';
 const verdicts = ['intact', 'tampered', 'truncated', 'unknown', 'expired']; // by exit code
 const classes = [[], [], ['truncated', 'rolled-back'], ['unknown-key', 'no-keys', 'no-quorum', 'no-leaf'], ['expired-lawful', 'erased-lawful']];
-const findings = [];
-function found(kind, where, words) { // a class that is not listed is tampering
-  if (findings.length < 1000) findings.push({ class: kind, where, words, exit: Math.abs(classes.findIndex((c) => c.includes(kind))) });
+const [findings, counts] = [[], {}];
+function found(kind, where, words) { // a class that is not listed is tampering; the first of each class are kept
+  if ((counts[kind] = (counts[kind] ?? 0) + 1) <= 100) findings.push({ class: kind, where, words, exit: Math.abs(classes.findIndex((c) => c.includes(kind))) });
 }
-const readFile = (path) => (existsSync(path) && statSync(path).isFile() ? readFileSync(path) : undefined);
+const isFile = (path) => existsSync(path) && statSync(path).isFile();
+/** Undefined = no such file. Of what is longer than any file of a log only that is told: zeroes are none of its bytes. */
+const readFile = (path) => (!isFile(path) ? undefined : statSync(path).size > 1 << 27 ? Buffer.alloc(1 << 27) : readFileSync(path));
 // --- Hashes: RFC 6962 section 2.1 -----------------------------------------------------------------------------------
 const sha256 = (...parts) => createHash('sha256').update(Buffer.concat(parts)).digest();
 const leafHash = (data) => sha256(Buffer.from([0]), data);
@@ -56,8 +58,7 @@ function parseKey(vkey, type) {
   return key?.id === Number.parseInt(m?.[2], 16) ? key : undefined;
 }
 function parseKeys(text) { // one vkey a line; # begins a comment; undefined = a line is no key
-  const lines = text.split(/\r?\n/).map((line) => line.trim());
-  const keys = lines.filter((line) => line !== '' && !line.startsWith('#')).map((line) => parseKey(line, 1));
+  const keys = text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#')).map((line) => parseKey(line, 1));
   return keys.includes(undefined) ? undefined : keys;
 }
 function ed25519(publicKey, message, signature) {
@@ -115,7 +116,7 @@ function parsePolicy(file) {
       witnesses.push(...(key ? [key] : []));
     } else if (isDefining && more.length > 1) {
       const [k, ...of] = more;
-      const count = { all: of.length, any: 1 }[k] ?? (/^[1-9]\d*$/.test(k) ? Number(k) : 0);
+      const count = { __proto__: null, all: of.length, any: 1 }[k] ?? (/^[1-9]\d*$/.test(k) ? Number(k) : 0);
       if (count < 1 || count > of.length) fail();
       for (const m of of) m === 'none' || !names.has(m) || members.has(m) ? fail() : members.add(m);
       names.set(name, { count, members: of.map((m) => names.get(m)) });
@@ -171,7 +172,7 @@ function checkProofFolder(folder) {
   const value = leafLines(event.leaf, tree.join('/'))?.[9];
   if (!value) found('modified', eventFile, 'its leaf is of another stream than its checkpoint');
   else if (value !== sha256(readFile(raw)).toString('hex')) found('modified', raw, 'it is not the record of this leaf');
-  const isPin = meta.leaf.toString().split('\n').includes(`stream ${event.origin} ${event.size} ${event.root64}`);
+  const isPin = /^keywitness-meta\/v1\nkind (heartbeat|stop)\n/.test(meta.leaf) && `${meta.leaf}`.includes(`\nstream ${event.origin} ${event.size} ${event.root64}\n`);
   if (!isPin || meta.origin !== `keywitness/${logId}/meta`) found('modified', metaFile, 'it does not pin the event’s tree');
   checkQuorum(meta, metaFile);
 }
@@ -187,13 +188,12 @@ function leafLines(text, tree) {
 function readTile(folder, level, n, length) {
   const digits = `${n}`.padStart(Math.ceil(`${n}`.length / 3) * 3, '0').replace(/\d{3}(?=\d)/g, 'x$&/');
   const [full, width] = [join(folder, `tile/${level}/${digits}`), Math.min(256, length - n * 256)];
-  const [widest] = existsSync(`${full}.p`) ? readdirSync(`${full}.p`).sort((a, b) => b - a) : [];
+  const [widest] = existsSync(`${full}.p/.`) ? readdirSync(`${full}.p`).sort((a, b) => b - a) : [];
   return readFile(width === 256 ? full : `${full}.p/${width}`) ?? readFile(full) ?? readFile(`${full}.p/${widest}`);
 }
 /** Entries behind their length as uint16; one of length 0, and one that is not there, has lost its text. */
-function entriesOf(bytes, count, where) {
+function entriesOf(rest, count, where) {
   const texts = [];
-  let rest = bytes;
   while (texts.length < count && rest.length >= 2 && rest.length >= 2 + rest.readUInt16BE()) {
     texts.push(rest.readUInt16BE() === 0 ? undefined : rest.subarray(2, 2 + rest.readUInt16BE()));
     rest = rest.subarray(2 + rest.readUInt16BE());
@@ -317,8 +317,7 @@ function missingRun() { // what is missing and may not be: deleted when somethin
   return { end, see: (place, isThere) => [isThere && end('deleted'), (first = isThere ? undefined : (first ?? place))] };
 }
 function checkStream(folder, log, name) { // its checkpoint, tree, records, and every root that was pinned before
-  const [path, tree] = [join(folder, 'trees', name.replace(/\/(\d+)\/(\d+)$/, '.$1.$2')), new Tree()];
-  const origin = `keywitness/${log.id}/${name}`;
+  const [path, tree, origin] = [join(folder, 'trees', name.replace(/\/(\d+)\/(\d+)$/, '.$1.$2')), new Tree(), `keywitness/${log.id}/${name}`];
   const [pins, newest] = [(log.isWhole && log.pins.get(origin)) || [], log.isWhole && log.pins.get(origin)?.at(-1)];
   if (newest?.size === 0 && !existsSync(path)) return;
   const note = readCheckpoint(path, name);
@@ -329,9 +328,9 @@ function checkStream(folder, log, name) { // its checkpoint, tree, records, and 
   else if (note && newest) isSigned(note, keysOf(log, newest.eras, origin), name);
   if ((!note && !newest) || !existsSync(path)) return;
   const { size, root64 } = note ?? newest;
-  const [gone, records] = [log.gone.filter((g) => g.tree === name), readRecords(join(path, 'records.ndjson'), name)];
+  const [gone, records] = [log.gone.filter((g) => g.tree === name).sort((a, b) => a.from - b.from), readRecords(join(path, 'records.ndjson'), name)];
   const [take, run] = [() => records.next().value, missingRun()];
-  let [record, offset, pin] = [take(), -1n, 0];
+  let [record, offset, pin, next, covering] = [take(), -1n, 0, 0, []];
   for (const { index, leaf, text, isTrue } of readTree(path, name, size, tree)) {
     for (; record?.index < index; record = take()) found('reordered', `${name} leaf ${record.index}`, 'its record is out of place, or twice');
     const raw = record?.index === index ? record.raw : undefined;
@@ -343,7 +342,8 @@ function checkStream(folder, log, name) { // its checkpoint, tree, records, and 
     else if (isTrue && raw !== undefined && !isValue) found('modified', place, 'it is not the record its leaf was made from');
     if (isTrue && lines && BigInt(lines[5]) <= offset) found('reordered', place, 'its offset is not above the one before');
     if (isTrue && lines) offset = BigInt(lines[5]);
-    const covering = gone.filter((g) => g.from <= index && index < g.to);
+    for (; gone[next]?.from <= index; next += 1) covering.push(gone[next]);
+    covering = covering.filter((g) => index < g.to);
     for (const g of covering) g.hashes.add(leaf);
     if (raw === undefined && covering.length > 0) covering[0].isUsed = true;
     run.see(place, raw !== undefined || covering.length > 0 || !log.isWhole);
@@ -362,7 +362,7 @@ function checkStream(folder, log, name) { // its checkpoint, tree, records, and 
   }
 }
 function* readRecords(path, name) { // lines of records.ndjson as {index, raw}, one at a time
-  if (!existsSync(path)) return;
+  if (!isFile(path)) return;
   const [file, chunk, where] = [openSync(path, 'r'), Buffer.alloc(1 << 23), `${name} records.ndjson`];
   let rest = Buffer.alloc(0);
   for (let read = readSync(file, chunk); read > 0; read = readSync(file, chunk)) {
@@ -383,6 +383,7 @@ function usage(words) {
   process.stderr.write(`${words}\nusage: node verify.mjs PATH [--keys FILE] [--policy FILE]\n`);
   process.exit(64);
 }
+process.on('uncaughtException', (error) => usage(`nothing was verified: ${error.message}`)); // such as a file nobody may read
 const [path, ...options] = process.argv.slice(2);
 const given = Object.fromEntries(options.flatMap((o, i) => (i % 2 === 0 ? [[o, options[i + 1] ?? '']] : [])));
 if (!Object.keys(given).every((o) => /^--(keys|policy)$/.test(o))) usage('no such option');
@@ -393,8 +394,7 @@ const proof = statSync(path).isDirectory() ? undefined : readProof(path, trusted
 if (statSync(path).isDirectory()) (existsSync(join(path, 'trees')) ? checkBundle : checkProofFolder)(path);
 else if (proof) checkQuorum(proof, path);
 const exit = Math.min(5, ...findings.map((f) => f.exit)) % 5;
-const shown = findings.map((f) => ({ class: f.class, where: f.where }));
-process.stdout.write(`${JSON.stringify({ path, verdict: verdicts[exit], findings: shown })}\n`);
+process.stdout.write(`${JSON.stringify({ path, verdict: verdicts[exit], findings: findings.map((f) => ({ class: f.class, where: f.where })) })}\n`);
 for (const f of findings.slice(0, 20)) process.stderr.write(`${f.class}: ${f.where}: ${f.words}\n`);
 if (!pinned && !policy?.logs.length) process.stderr.write('The keys came with what was checked: it agrees with itself, no more.\n');
 process.exitCode = exit;

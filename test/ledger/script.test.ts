@@ -8,8 +8,10 @@ import { packageRoot } from '../../src/core/packageRoot.ts';
 import { verifyOffline } from '../../src/ledger/offline.ts';
 import {
   filesOf,
+  folderOf,
   leafHash,
   metaHashes,
+  metaLeaf,
   metaOriginOf,
   noteOf,
   originOf,
@@ -19,6 +21,7 @@ import {
   type ToyLog,
   type ToyStream,
   treeHash,
+  treeOf,
   vkeyOf,
   witnessName,
   writeFiles,
@@ -100,6 +103,29 @@ writeFileSync(
 );
 const keysFile = join(folder, 'keys');
 writeFileSync(keysFile, `${vkeyOf(metaOriginOf(log), log.keys[0] as ToyLog['witness'])}\n`);
+
+/** A log that erased this many records of its first stream, each by a leaf of its own. */
+function manyErased(count: number): { readonly erased: ToyLog; readonly files: Map<string, Buffer> } {
+  const erased = makeLog(randomOf(5), { ...everything, records: count + 100 }, 'erased');
+  const [big] = erased.streams as [ToyStream];
+  const last = Date.parse(/\ntime (.*)\n/.exec(erased.meta.at(-1) ?? '')?.[1] ?? '');
+  for (let index = 0; index < count; index += 1) {
+    const { offset, hash } = big.leaves[index] as ToyStream['leaves'][number];
+    big.leaves[index] = { offset, hash };
+    const lines = [
+      `tree ${treeOf(big)}`,
+      `offset ${offset}`,
+      `index ${index}`,
+      `leaf ${hash.toString('hex')}`,
+    ];
+    const rest = ['basis GDPR 17', 'approver Ada', 'approver Grace'];
+    erased.meta.push(metaLeaf('erasure', last + index, [...lines, ...rest]));
+  }
+  const { keys } = erased.metaCheckpoint;
+  const [size, root] = [erased.meta.length, treeHash(metaHashes(erased))];
+  Object.assign(erased, { metaCheckpoint: { size, root, keys, isWitnessed: false } });
+  return { erased, files: filesOf(erased) };
+}
 
 describe('the stranger’s script', () => {
   it('is one short file that needs nothing but node', () => {
@@ -198,6 +224,58 @@ describe('the stranger’s script', () => {
       expect(run(...args), args.join(' ')).toMatchObject({ exit: 64, verdict: '' });
     }
     expect(run(folder, '--policy', bad).words).toContain('bad-policy:1: ');
+  });
+
+  it('lets a thousand lawful erasures hide no change', () => {
+    const { erased, files } = manyErased(1_100);
+    writeFiles(join(folder, 'erased'), files);
+    expect(run(join(folder, 'erased'))).toMatchObject({ exit: 4, verdict: 'expired' });
+    const name = `${folderOf(erased.streams[1] as ToyStream)}/records.ndjson`;
+    files.set(
+      name,
+      Buffer.from((files.get(name) as Buffer).toString().replace(/"raw":"..../, '"raw":"////')),
+    );
+    writeFiles(join(folder, 'erased-changed'), files);
+    expect(run(join(folder, 'erased-changed'))).toMatchObject({ exit: 1, verdict: 'tampered' });
+  });
+
+  it('takes no other leaf than a heartbeat’s or stop’s for a pin', () => {
+    const line = (of: ToyLog) => pinLine(of, of.streams[0] as ToyStream);
+    const held = makeLog(randomOf(4), { ...everything, records: 60 }, 'held');
+    // Nobody pinned this: a legal hold on a stream with such a name stands there instead.
+    for (const [i, text] of held.meta.entries()) held.meta[i] = text.replace(`${line(held)}\n`, '');
+    held.meta.push(
+      metaLeaf('hold', 1_767_300_000_000, ['id x', 'act add', line(held), 'by Ada', 'reason r']),
+    );
+    const size = held.meta.length;
+    Object.assign(held, {
+      metaCheckpoint: { ...held.metaCheckpoint, size, root: treeHash(metaHashes(held)) },
+    });
+    const path = proofFolder('held', held);
+    expect(run(path)).toMatchObject({ exit: 1, verdict: 'tampered' });
+    expect(verifyOffline(path).findings[0]?.detail).toContain('pin');
+  });
+
+  it('gives a verdict or says what it could not read, whatever lies where a file should', () => {
+    const files = filesOf(log);
+    const odd = (name: string, wrong: string) => {
+      const path = join(folder, name);
+      writeFiles(path, files);
+      rmSync(join(path, wrong), { recursive: true });
+      return join(path, wrong);
+    };
+    const tiles = 'trees/main.vault-audit.1.0/tile/0/000.p';
+    writeFileSync(odd('odd-file', tiles), 'x');
+    expect([run(join(folder, 'odd-file')).exit, verifyOffline(join(folder, 'odd-file')).verdict]).toEqual([
+      2,
+      'truncated',
+    ]);
+    mkdirSync(odd('odd-folder', 'trees/main.vault-audit.1.0/records.ndjson'));
+    expect([run(join(folder, 'odd-folder')).exit, verifyOffline(join(folder, 'odd-folder')).verdict]).toEqual(
+      [2, 'truncated'],
+    );
+    const unread = run(join(folder, 'odd-file'), '--keys', folder);
+    expect([unread.exit, unread.words]).toEqual([64, expect.stringContaining('nothing was verified')]);
   });
 
   it('keeps no line of a record that is longer than 96 MiB', () => {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Checkpoint, metaOrigin, parseCheckpoint, parseStreamOrigin } from '../checkpoint.ts';
 import { leafHashOfText } from '../leaf.ts';
+import { listedStreams, parseMeta } from '../meta.ts';
 import { type NoteVerifier, splitNote } from '../note.ts';
 import { parseProof } from '../proof.ts';
 import { rootFromInclusion } from '../tree.ts';
@@ -92,8 +93,9 @@ function checkPinned(event: Checkpoint, meta: Proved): OfflineFinding | undefine
   if (key === undefined || meta.checkpoint.origin !== metaOrigin(key.logId)) {
     return { class: 'modified', place, detail: 'it is of another log' };
   }
-  const line = `stream ${event.origin} ${event.size} ${event.root.toString('base64')}`;
-  return meta.leaf.toString().split('\n').includes(line)
+  const leaf = parseMeta(meta.leaf);
+  const pin = `${event.origin} ${event.size} ${event.root.toString('base64')}`;
+  return leaf !== undefined && listedStreams(leaf).includes(pin)
     ? undefined
     : { class: 'modified', place, detail: 'its leaf does not pin the checkpoint of the event' };
 }

@@ -111,7 +111,8 @@ function tileOfOtherSize(
   bytesMax: number,
 ): Buffer | undefined {
   const full = join(folder, tilePath(level, page, tileWidth));
-  const widths = existsSync(`${full}.p`) ? readdirSync(`${full}.p`) : [];
+  // With the dot only a folder is there.
+  const widths = existsSync(`${full}.p/.`) ? readdirSync(`${full}.p`) : [];
   const [widest] = widths.sort((a, b) => Number(b) - Number(a));
   return (
     readBytes(full, bytesMax) ??
