@@ -17,6 +17,7 @@ import type { VerifyReport } from '../../src/ledger/audit/findings.ts';
 import { verifyStore } from '../../src/ledger/audit/verify.ts';
 import { openEmbedded } from '../../src/store/client.ts';
 import { capture } from '../support/capture.ts';
+import { independentRoot } from '../support/independentRoot.ts';
 import { freshTopic, kafkaClient, withAdmin } from '../support/kafka.ts';
 import { freePort } from '../support/kafkaProcess.ts';
 import { until } from '../support/wait.ts';
@@ -217,7 +218,7 @@ kafka:
     for (const [name, tree] of trees) {
       const found = report.trees.find((t) => `${t.stream}/${t.partition}/${t.epoch}` === name);
       const sorted = [...tree.leaves].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, leaf]) => leaf);
-      const root = rootOf(sorted).toString('base64');
+      const root = independentRoot(sorted).toString('base64');
       say(`root of ${name}`, found?.root, root);
       const replay = replayed.find((t) => `${t.stream}/${t.partition}/${t.epoch}` === name);
       const isNewest = !trees.some(([other]) => isNewerEpoch(other, name));
@@ -268,13 +269,4 @@ function isNewerEpoch(a: string, b: string): boolean {
   const [, ofA = '', epochA = ''] = /^(.*)\/(\d+)$/.exec(a) ?? [];
   const [, ofB = '', epochB = ''] = /^(.*)\/(\d+)$/.exec(b) ?? [];
   return ofA === ofB && Number(epochA) > Number(epochB);
-}
-
-/** RFC 6962 section 2.1, by its definition. */
-function rootOf(leaves: readonly Buffer[]): Buffer {
-  const sha256 = (...parts: Buffer[]) => createHash('sha256').update(Buffer.concat(parts)).digest();
-  if (leaves.length < 2) return leaves[0] ?? sha256();
-  let split = 1;
-  while (split * 2 < leaves.length) split *= 2;
-  return sha256(Buffer.of(1), rootOf(leaves.slice(0, split)), rootOf(leaves.slice(split)));
 }

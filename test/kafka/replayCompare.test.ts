@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compareTree, type KeptLeaf } from '../../src/app/replayCompare.ts';
 import { replayLeaf } from '../../src/app/replayLeaf.ts';
 import type { TopicRecord } from '../../src/intake/kafkaReplay.ts';
+import { independentRoot } from '../support/independentRoot.ts';
 
 const key = { stream: 'main.vault-audit', partition: 3, epoch: 0 };
 const bytes = (hex: string) => Buffer.from(hex, 'hex');
@@ -30,16 +30,6 @@ describe('the leaf of a record in the topic', () => {
     );
   });
 });
-
-/** RFC 6962 section 2.1, by its definition. */
-function rootOf(leaves: readonly Buffer[]): Buffer {
-  const sha256 = (...parts: Buffer[]) => createHash('sha256').update(Buffer.concat(parts)).digest();
-  if (leaves.length === 0) return sha256();
-  if (leaves.length === 1) return leaves[0] as Buffer;
-  let split = 1;
-  while (split * 2 < leaves.length) split *= 2;
-  return sha256(Buffer.from([1]), rootOf(leaves.slice(0, split)), rootOf(leaves.slice(split)));
-}
 
 const record = (offset: bigint, text = `v${offset}`): TopicRecord => ({
   offset,
@@ -90,9 +80,9 @@ describe('a topic beside the store', () => {
         const records = list.map((o) => record(o));
         const stored = records.map(kept);
         const low = list[at % list.length] as bigint;
-        const root = rootOf(stored.map((s) => s.leaf));
+        const root = independentRoot(stored.map((s) => s.leaf));
         const size = 1 + (at % stored.length);
-        const signed = { size, root: rootOf(stored.slice(0, size).map((s) => s.leaf)) };
+        const signed = { size, root: independentRoot(stored.slice(0, size).map((s) => s.leaf)) };
         const result = await compare({ topic: records, stored, low, signed });
         expect(result).toMatchObject({ status: 'same', offset: undefined, detail: '' });
         expect(result.root.equals(root)).toBe(true);
@@ -136,7 +126,7 @@ describe('a topic beside the store', () => {
     const topic = [record(1n), record(3n)];
     const result = await compare({ topic, stored, mayLack: true });
     expect([result.status, result.kept, result.replayed]).toEqual(['same', 2, 2]);
-    expect(result.root.equals(rootOf(stored.map((s) => s.leaf)))).toBe(true);
+    expect(result.root.equals(independentRoot(stored.map((s) => s.leaf)))).toBe(true);
     const other = await compare({ topic: [record(1n), record(3n, 'x')], stored, mayLack: true });
     expect([other.status, other.offset]).toEqual(['differs', 3n]);
   });
