@@ -1,7 +1,7 @@
 import { KeywitnessError } from '../core/errors.ts';
 import { type EventRef, streamKeyText } from '../core/record.ts';
 import { readErasures, whyGone } from '../ledger/audit/lawfulLeaves.ts';
-import { erasureLines } from '../ledger/erasure.ts';
+import { type ErasedRecord, erasureLines } from '../ledger/erasure.ts';
 import type { Engine } from '../store/client.ts';
 import {
   alertsQuoting,
@@ -19,7 +19,7 @@ import { leavesBefore } from '../store/tileStore.ts';
 import { type Copy, copiesOf, removeMessages } from './copies.ts';
 import { heldScope } from './hold.ts';
 import { readHolds, requireOneLeaf } from './lawful.ts';
-import { rangeLeaves } from './rangeLeaves.ts';
+import { leafCheck } from './rangeLeaves.ts';
 import { type RetentionParts, requireTwoApprovers } from './retention.ts';
 
 export interface ErasureOrder {
@@ -58,8 +58,11 @@ export interface ErasureDone {
 export async function eraseRecords(parts: RetentionParts, order: ErasureOrder): Promise<ErasureDone> {
   requireTwoApprovers(order.approvers);
   const { engine, ledger } = parts;
+  const erasures = new Map((await readErasures(engine)).map((e) => [`${e.tree}/${e.offset}`, e]));
   const found: Found[] = [];
-  for (const place of order.records) found.push(await find(parts, place));
+  for (const place of order.records) {
+    found.push(await find(parts, place, erasures.get(`${streamKeyText(place)}/${place.offset}`)));
+  }
   await requireNotHeld(parts, order.records);
   for (const record of found) requireOneLeaf('erasure', linesOf(record, order));
   const copies = await copiesOf(engine, order);
@@ -88,17 +91,18 @@ function linesOf(record: Found, { basis, approvers, by }: ErasureOrder) {
   return erasureLines(record, { ...record, basis, approvers }, by);
 }
 
-async function find({ engine, ledger }: RetentionParts, place: RecordPlace): Promise<Found> {
+async function find(
+  { engine, ledger }: RetentionParts,
+  place: RecordPlace,
+  said: ErasedRecord | undefined,
+): Promise<Found> {
   const name = `${streamKeyText(place)}/${place.offset}`;
   const stored = await recordAt(engine, place, place.offset);
   if (stored === undefined) throw await missing(engine, place);
   const tree = streamKeyText(place);
-  const said = (await readErasures(engine)).find((e) => e.tree === tree && e.offset === place.offset);
   const isSaid = said?.leaf.equals(stored.leaf) === true;
   const isOld = stored.sealed === erasedSeal;
-  const range = { ...place, first: place.offset, last: place.offset };
-  let isWhole = isSaid && isOld;
-  for await (const leaf of rangeLeaves(engine, ledger, range)) isWhole ||= leaf.isOfItsBytes;
+  const isWhole = leafCheck(ledger, place, isOld && said !== undefined ? [said] : [])(stored);
   if (!isWhole || ledger.broken().some((t) => streamKeyText(t) === tree)) {
     throw new KeywitnessError(
       'KW_RETENTION',

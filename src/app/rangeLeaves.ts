@@ -1,8 +1,9 @@
 import { type StreamKey, streamKeyText } from '../core/record.ts';
-import { readErasures } from '../ledger/audit/lawfulLeaves.ts';
+import type { ErasedRecord } from '../ledger/erasure.ts';
 import { canName, leafHasher, transports } from '../ledger/leaf.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Engine } from '../store/client.ts';
+import type { StoredRecord } from '../store/positions.ts';
 import { recordPages } from '../store/recordPages.ts';
 
 export interface RangeLeaf {
@@ -17,25 +18,32 @@ export async function* rangeLeaves(
   engine: Engine,
   ledger: Ledger,
   range: StreamKey & { readonly first: bigint; readonly last: bigint },
+  erasures: readonly ErasedRecord[],
 ): AsyncGenerator<RangeLeaf> {
-  const tree = streamKeyText(range);
-  const erased = new Set(
-    (await readErasures(engine))
-      .filter((e) => e.tree === tree)
-      .map((e) => `${e.offset} ${e.leaf.toString('hex')}`),
-  );
-  const bound = ledger.extent(range).binding?.transport;
-  // Without a `settings` leaf any way to arrive is possible, and the leaf itself says which.
-  const ways = transports.filter((t) => (bound === undefined || t === bound) && canName(range.stream, t));
-  const hashers = ways.map((t) => leafHasher(range, t));
+  const isOfItsBytes = leafCheck(ledger, range, erasures);
   for await (const page of recordPages(engine, range, range.first - 1n)) {
-    for (const { record, leaf, isAsWritten } of page) {
-      const { offset } = record;
+    for (const stored of page) {
+      const { offset } = stored.record;
       if (offset > range.last) return;
-      const isOfItsBytes =
-        (isAsWritten && hashers.some((hash) => hash(record).equals(leaf))) ||
-        erased.has(`${offset} ${leaf.toString('hex')}`);
-      yield { offset, leaf, isOfItsBytes };
+      yield { offset, leaf: stored.leaf, isOfItsBytes: isOfItsBytes(stored) };
     }
   }
+}
+
+/** Tells of the records of one tree whether their bytes give their leaf, or a signed leaf says that they are erased. */
+export function leafCheck(
+  ledger: Ledger,
+  key: StreamKey,
+  erasures: readonly ErasedRecord[],
+): (stored: StoredRecord) => boolean {
+  const tree = streamKeyText(key);
+  const nameOf = (offset: bigint, leaf: Buffer) => `${offset} ${leaf.toString('hex')}`;
+  const erased = new Set(erasures.filter((e) => e.tree === tree).map((e) => nameOf(e.offset, e.leaf)));
+  const bound = ledger.extent(key).binding?.transport;
+  // Without a `settings` leaf any way to arrive is possible, and the leaf itself says which.
+  const ways = transports.filter((t) => (bound === undefined || t === bound) && canName(key.stream, t));
+  const hashers = ways.map((t) => leafHasher(key, t));
+  return ({ record, leaf, isAsWritten }) =>
+    (isAsWritten && hashers.some((hash) => hash(record).equals(leaf))) ||
+    erased.has(nameOf(record.offset, leaf));
 }

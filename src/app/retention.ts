@@ -1,18 +1,14 @@
 import { KeywitnessError } from '../core/errors.ts';
 import { streamKeyText } from '../core/record.ts';
 import { areTwoApprovers } from '../ledger/approvers.ts';
+import { readErasures } from '../ledger/audit/lawfulLeaves.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { type ExpiredRange, retentionLines } from '../ledger/retention.ts';
 import { narrowTile } from '../ledger/tiles.ts';
 import { appendLeaf, emptyFrontier, frontierRoot } from '../ledger/tree.ts';
 import type { Engine } from '../store/client.ts';
-import {
-  deleteSessions,
-  derivedExtents,
-  dropMonth,
-  keptLeaves,
-  monthTables,
-} from '../store/retentionStore.ts';
+import { keptLeaves } from '../store/keptLeaves.ts';
+import { deleteSessions, derivedExtents, dropMonth, monthTables } from '../store/retentionStore.ts';
 import { readTiles, tileColumns } from '../store/tileStore.ts';
 import { writeRows } from '../store/writer.ts';
 import { rangeLeaves } from './rangeLeaves.ts';
@@ -93,10 +89,11 @@ async function checkMonth({ engine, ledger }: RetentionParts, plan: MonthPlan): 
       refuse(streamKeyText(rows), plan, `has rows in kw.${rows.table} whose records are not of that month`);
     }
   }
+  const erasures = await readErasures(engine);
   const checked: CheckedRange[] = [];
   for (const tree of plan.trees) {
     const root = emptyFrontier();
-    for await (const { leaf, offset, isOfItsBytes } of rangeLeaves(engine, ledger, tree)) {
+    for await (const { leaf, offset, isOfItsBytes } of rangeLeaves(engine, ledger, tree, erasures)) {
       if (!isOfItsBytes) refuse(`${streamKeyText(tree)}/${offset}`, plan, 'is not what its leaf says');
       appendLeaf(root, leaf);
     }
@@ -152,7 +149,9 @@ async function keepLastTile(engine: Engine, tree: TreeRange): Promise<void> {
 /** Read back, from the tiles alone: without these hashes nobody could ever build the tree again. */
 async function requireKept(engine: Engine, { tree, root }: CheckedRange): Promise<void> {
   const kept = emptyFrontier();
-  for await (const leaf of keptLeaves(engine, tree, tree.from, tree.count)) appendLeaf(kept, leaf);
+  for await (const leaves of keptLeaves(engine, tree, tree.from, tree.count)) {
+    for (const leaf of leaves) appendLeaf(kept, leaf);
+  }
   const said = tree.announced;
   const isAsSaid =
     said === undefined || (said.from === tree.from && said.count === tree.count && said.root.equals(root));

@@ -48,30 +48,6 @@ export async function countRecords(
   return Number(row?.n ?? 0);
 }
 
-/** Leaf hashes of some tiles of level 0 by tile index: of several under one index the fullest. */
-export async function leafTiles(
-  engine: Engine,
-  key: StreamKey,
-  first: number,
-  last: number,
-): Promise<ReadonlyMap<number, Buffer>> {
-  const chunks = engine.bytes(
-    `SELECT \`index\`, hashes FROM kw.tiles WHERE ${ofTree} AND level = 0 AND \`index\` BETWEEN {first:UInt64} AND {last:UInt64} ` +
-      'ORDER BY `index`, length(hashes) DESC LIMIT 1 BY `index`',
-    { ...treeParams(key), first, last },
-  );
-  const found = new Map<number, Buffer>();
-  const skip = (row: RowBinaryReader) => {
-    row.skip(8);
-    row.binary();
-  };
-  for await (const { bytes } of wholeRows(chunks, skip, tileLimits)) {
-    const row = new RowBinaryReader(bytes);
-    while (!row.isAtEnd()) found.set(Number(row.u64()), row.binary());
-  }
-  return found;
-}
-
 const tileLimits = { rows: 4_096, bytes: 4 * 1024 * 1024 };
 
 /** A stored tile, its hashes as their SHA-256. */

@@ -1,6 +1,7 @@
 import type { StreamKey } from '../core/record.ts';
 import type { Engine } from './client.ts';
 import { type Column, millis, text, u64 } from './columns.ts';
+import { keptLeaves } from './keptLeaves.ts';
 import { type LogFence, type MetaLeafRow, metaAppender } from './metaAppend.ts';
 import { storedPositions } from './positions.ts';
 import { fullTiles, readTiles, type TileRow, tileColumns } from './tileStore.ts';
@@ -69,19 +70,9 @@ async function* leavesWithExpired(
     yield* leavesOf(engine, key, { from: after, to: range.first - 1n, isOnce });
     after = range.first - 1n;
     if (await hasRecords(engine, key, range)) continue;
-    for (let at = range.from; at < range.from + range.count; ) {
-      const index = Math.floor(at / 256);
-      const hashes =
-        (await readTiles(engine, key, [{ level: 0, index }])).get(`0/${index}`) ?? Buffer.alloc(0);
-      const end = Math.min(hashes.length / 32, range.from + range.count - index * 256);
-      const leaves: LeafAt[] = [];
-      for (let i = at % 256; i < end; i += 1) {
-        leaves.push({ offset: range.last, leaf: hashes.subarray(i * 32, i * 32 + 32) });
-      }
-      // Tiles that are gone leave the tree too short: it then contradicts what was signed.
-      if (leaves.length === 0) break;
-      yield leaves;
-      at += leaves.length;
+    // Tiles that are gone leave the tree too short: it then contradicts what was signed.
+    for await (const leaves of keptLeaves(engine, key, range.from, range.count)) {
+      yield leaves.map((leaf) => ({ offset: range.last, leaf }));
     }
     after = range.last;
   }

@@ -119,36 +119,3 @@ function* conditions(ranges: readonly Offsets[]): Generator<string> {
     yield some.map((r) => sqlOffsets(r, r.first, r.last)).join(' OR ');
   }
 }
-
-/** Tiles of one answer: 8 KiB of hashes each. */
-const tilesPerPage = 512;
-
-/** Leaf hashes of a stretch of a tree, from the tiles alone: what is left when its records are gone. */
-export async function* keptLeaves(
-  engine: Engine,
-  key: StreamKey,
-  from: number,
-  count: number,
-): AsyncGenerator<Buffer> {
-  const end = from + count;
-  const lastTile = Math.floor((end - 1) / 256);
-  for (let tile = Math.floor(from / 256); tile <= lastTile; tile += tilesPerPage) {
-    const rows = await engine.rows(
-      'SELECT toUInt64(`index`) AS i, hex(hashes) AS h FROM kw.tiles WHERE stream = {stream:String} AND partition = {partition:UInt32} AND epoch = {epoch:UInt32} ' +
-        'AND level = 0 AND `index` BETWEEN {first:UInt64} AND {last:UInt64} ORDER BY `index`, length(hashes) DESC LIMIT 1 BY `index`',
-      {
-        stream: key.stream,
-        partition: key.partition,
-        epoch: key.epoch,
-        first: tile,
-        last: Math.min(lastTile, tile + tilesPerPage - 1),
-      },
-    );
-    for (const row of rows) {
-      const hashes = Buffer.from(String(row.h), 'hex');
-      const start = Number(row.i) * 256;
-      const to = Math.min(hashes.length / 32, end - start);
-      for (let i = Math.max(0, from - start); i < to; i += 1) yield hashes.subarray(i * 32, i * 32 + 32);
-    }
-  }
-}

@@ -1,11 +1,5 @@
 import type { StreamKey } from '../../core/record.ts';
-import {
-  countRecords,
-  foreignColumns,
-  leafTiles,
-  type TileDigest,
-  tileDigests,
-} from '../../store/auditRows.ts';
+import { countRecords, foreignColumns, type TileDigest, tileDigests } from '../../store/auditRows.ts';
 import {
   checkpointsAbove,
   lastListings,
@@ -25,6 +19,7 @@ import {
   type Salt,
   type TreeBehind,
 } from '../../store/derivedRows.ts';
+import { leafTiles } from '../../store/keptLeaves.ts';
 import {
   checkpointPages,
   metaLeavesFrom,
