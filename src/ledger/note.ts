@@ -130,9 +130,9 @@ export function splitNote(
   note: string,
 ): { readonly text: string; readonly signatures: SignatureLine[] } | undefined {
   const at = note.lastIndexOf('\n\n');
-  if (at < 0 || !note.endsWith('\n')) return undefined;
+  // "MUST NOT contain any ASCII control characters": signature lines neither.
+  if (at < 0 || !isNoteText(note)) return undefined;
   const text = note.slice(0, at + 1);
-  if (!isNoteText(text)) return undefined;
   const lines = note.slice(at + 2, -1).split('\n');
   if (lines.length > signaturesMax) return undefined;
   const signatures: SignatureLine[] = [];
@@ -157,7 +157,8 @@ function isNoteText(text: string): boolean {
 }
 
 function isKeyName(name: string): boolean {
-  return name !== '' && !/[\s+\p{Surrogate}]/u.test(name);
+  // U+0085 is a Unicode space and none of JavaScript's.
+  return name !== '' && !/[\s\u0085+\p{Surrogate}]/u.test(name);
 }
 
 /** Base 64 of RFC 4648 section 4, padded and canonical: Buffer.from would accept more. */

@@ -57,6 +57,22 @@ describe('signed notes are those of C2SP and Go', () => {
     expect(openNote(goNote, [key(enochVkey)]).kind).toBe('unknown-key');
   });
 
+  it('refuses control characters and blanks in a signature line, also in one of an unknown key', () => {
+    const [mark, , signature] = enochLine.split(' ');
+    const named = (name: string) => openNote(`${goNote}${mark} ${name} ${signature}`, [key(goVkey)]).kind;
+    expect(named('nobody')).toBe('ok');
+    for (const bad of [
+      'no\u0001body',
+      'no\u001fbody',
+      'no\u0085body',
+      'no\u00a0body',
+      'no+body',
+      'no\tbody',
+    ]) {
+      expect(named(bad), JSON.stringify(bad)).toBe('malformed');
+    }
+  });
+
   it('refuses every note with one byte changed', () => {
     const bytes = Buffer.from(goNote);
     fc.assert(
