@@ -179,6 +179,13 @@ describe('the stranger’s script', () => {
     files.delete('trees/main.vault-audit.1.0/records.ndjson');
     writeFiles(join(folder, 'no-records'), files);
     expect(run(join(folder, 'no-records'))).toMatchObject({ exit: 2, verdict: 'truncated' });
+    const name = 'trees/main.vault-audit.0.0/records.ndjson';
+    writeFiles(
+      join(folder, 'no-last-byte'),
+      filesOf(log).set(name, (filesOf(log).get(name) as Buffer).subarray(0, -1)),
+    );
+    expect(run(join(folder, 'no-last-byte'))).toMatchObject({ exit: 2, verdict: 'truncated' });
+    expect(verifyOffline(join(folder, 'no-last-byte')).verdict).toBe('truncated');
   });
 
   it('says unknown, exit 3, when nobody it knows vouches', () => {

@@ -30,13 +30,11 @@ export function openRecords(path: string, tree: string, report: Report): RecordC
     for (let step = lines.next(); step.done !== true; step = lines.next()) {
       const line = step.value;
       number += 1;
+      const record = line.bytes && parseRecord(line.bytes);
+      if (record !== undefined && line.isWhole) return record;
       if (line.bytes === undefined) bad('modified', 'a line is longer than 96 MiB');
-      else {
-        const record = parseRecord(line.bytes);
-        if (record !== undefined) return record;
-        if (line.isWhole) bad('modified', 'a line is no record');
-        else bad('truncated', 'the file ends within a line');
-      }
+      else if (line.isWhole) bad('modified', 'a line is no record');
+      else bad('truncated', 'the file ends within a line');
     }
     return undefined;
   };
