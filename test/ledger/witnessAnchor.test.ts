@@ -166,6 +166,11 @@ describe('a witness that answers anything', () => {
     expect(await failure(own.keep(head(newLog(), 3)))).toBe('KW_WITNESS');
   });
 
+  it('of one size and another root it need not tell the size: a fork all the same', async () => {
+    const url = await answering((_, r) => r.writeHead(409).end(requests === 1 ? '9\n' : 'root mismatch\n'));
+    expect(await failure(witnessAnchor({ url, key }).keep(head(newLog(), 9)))).toBe('KW_WITNESS_FORK');
+  });
+
   it('a size that changes with every question is asked twice, not for ever', async () => {
     const url = await answering((_, r) => r.writeHead(409).end(`${requests}\n`));
     expect(await failure(witnessAnchor({ url, key }).keep(head(newLog(), 9)))).toBe('KW_WITNESS');

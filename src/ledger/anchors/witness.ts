@@ -116,7 +116,8 @@ async function ask(
     signal,
   );
   if (status === 200) return { status, lines: cosignatures(meta.note, body, key) };
-  if (status === 409) return { status, size: toldSize(key.name, body) };
+  // For one size with two roots the specification asks for no size in the answer: it is the one asked with.
+  if (status === 409) return { status, size: toldSize(body) ?? sameSize(key.name, body, from, meta.size) };
   if (status === 422) return { status };
   throw refused(key.name, `answered ${status}: ${firstLine(body)}.${adviceOn(status, vkey)}`);
 }
@@ -164,8 +165,12 @@ function cosignatures(note: string, body: string, key: CosignatureVerifier): str
   return own;
 }
 
-function toldSize(name: string, body: string): number {
-  if (/^(0|[1-9]\d{0,15})\n$/.test(body)) return Number(body);
+function toldSize(body: string): number | undefined {
+  return /^(0|[1-9]\d{0,15})\n$/.test(body) ? Number(body) : undefined;
+}
+
+function sameSize(name: string, body: string, from: number, size: number): number {
+  if (from === size) return size;
   throw refused(name, `answered 409 without a size: ${firstLine(body)}.`);
 }
 

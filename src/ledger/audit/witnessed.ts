@@ -1,15 +1,19 @@
 import { KeywitnessError } from '../../core/errors.ts';
 import { metaTree } from '../../core/record.ts';
 import type { Engine } from '../../store/client.ts';
-import { cosignedPages, newestCheckpoint } from '../../store/ledgerStore.ts';
+import { cosignedPages, newestCheckpoint, type SignedCheckpointRow } from '../../store/ledgerStore.ts';
 import { askWitness, type WitnessAnchorOptions } from '../anchors/witness.ts';
 import { metaOrigin } from '../checkpoint.ts';
 import { type CosignatureVerifier, cosignedAt } from '../cosignature.ts';
-import { openNote } from '../note.ts';
-import { vouching } from '../offline/trust.ts';
+import { noteVerifier, openNote } from '../note.ts';
+import { isEndorsed, vouching } from '../offline/trust.ts';
 import type { TrustPolicy } from '../policy.ts';
 import type { Finding } from './findings.ts';
+import { readKeyHistory } from './keys.ts';
 import { consistencyProof } from './proveSince.ts';
+
+/** The last millisecond that can be written as a date; a witness may say any second below 2^63. */
+const dateMax = 8_640_000_000_000_000;
 
 /** Whom the reader trusts to have looked, and who can be asked now. */
 export interface WitnessTrust {
@@ -49,7 +53,7 @@ async function auditCosignatures(
   logId: string,
   { keys, policy }: WitnessTrust,
 ): Promise<WitnessAudit> {
-  const findings = await auditLogKey(engine, metaOrigin(logId), policy?.logs ?? []);
+  const findings = await auditLogKey(engine, logId, policy?.logs ?? []);
   let newest = 0;
   let size = 0;
   for await (const page of cosignedPages(engine, metaOrigin(logId))) {
@@ -60,7 +64,7 @@ async function auditCosignatures(
         findings.push({ class: 'forged', tree: 'meta', detail });
       }
       if (opened.kind !== 'ok' || !(policy?.isQuorum(opened.by) ?? true)) continue;
-      const times = opened.by.map((key) => Number(cosignedAt(row.note, key) ?? 0n) * 1000);
+      const times = opened.by.map((key) => Math.min(Number(cosignedAt(row.note, key) ?? 0n) * 1000, dateMax));
       // The quorum stands when its last one signed.
       newest = Math.max(newest, ...times);
       size = Math.max(size, row.size);
@@ -81,20 +85,38 @@ async function auditCosignatures(
   return { findings, notes: [], newest };
 }
 
-async function auditLogKey(engine: Engine, origin: string, logs: TrustPolicy['logs']): Promise<Finding[]> {
+/** The newest checkpoint is signed by a log key of the policy, or by one that the log's own leaves lead to from it. */
+async function auditLogKey(engine: Engine, logId: string, logs: TrustPolicy['logs']): Promise<Finding[]> {
+  const origin = metaOrigin(logId);
   const newest = logs.length === 0 ? undefined : await newestCheckpoint(engine, origin);
-  if (newest === undefined || openNote(newest.note, vouching(logs, origin)).kind === 'ok') return [];
+  const trusted = vouching(logs, origin);
+  if (newest === undefined || openNote(newest.note, trusted).kind === 'ok') return [];
+  const [first] = trusted;
+  if (first !== undefined) {
+    const keys = await readKeyHistory(engine, { logId, publicKey: first.publicKey });
+    const index = newest.size - 1;
+    const signers = keys.signersAt(index).map((key) => noteVerifier(origin, key));
+    if (openNote(newest.note, signers).kind === 'ok' && isEndorsed(keys, keys.eraAt(index), trusted))
+      return [];
+  }
   const detail = 'the newest checkpoint is signed by no log key of the policy';
   return [{ class: 'wrong-key', tree: 'meta', detail }];
 }
 
 async function askNow(engine: Engine, logId: string, witness: WitnessAnchorOptions) {
   const found = { findings: [] as Finding[], notes: [] as string[], isCosigned: false };
-  const meta = await newestCheckpoint(engine, metaOrigin(logId));
+  const newest = () => newestCheckpoint(engine, metaOrigin(logId));
+  const ask = (meta: SignedCheckpointRow) => {
+    const consistency = (from: number) => consistencyProof(engine, metaTree, from, meta.size);
+    return askWitness(witness, { time: meta.made_at, meta, consistency }, { from: 0 });
+  };
+  const meta = await newest();
   if (meta === undefined) return found;
-  const consistency = (from: number) => consistencyProof(engine, metaTree, from, meta.size);
   try {
-    const word = await askWitness(witness, { time: meta.made_at, meta, consistency }, { from: 0 });
+    let word = await ask(meta);
+    // A log that runs may have shown it a newer checkpoint in between: that one is in the store by then.
+    const now = word.kind === 'rolled-back' ? await newest() : undefined;
+    if (now !== undefined && now.size > meta.size) word = await ask(now);
     found.isCosigned = word.kind === 'cosigned';
     if (word.kind !== 'cosigned')
       found.findings.push({ class: word.kind, tree: 'meta', detail: word.sentence });

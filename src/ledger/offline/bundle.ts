@@ -11,7 +11,7 @@ import type { OfflineFinding, Report } from './finding.ts';
 import { createMetaReader, type MetaFacts } from './metaFacts.ts';
 import { checkStreamTree } from './streamTree.ts';
 import { readTree } from './treeFiles.ts';
-import { checkQuorum, checkSignature, keySets, type OfflineTrust, vouching } from './trust.ts';
+import { checkQuorum, checkSignature, isEndorsed, keySets, type OfflineTrust, vouching } from './trust.ts';
 
 /** Is this folder a bundle? Else it is a proof folder. */
 export function isBundle(folder: string): boolean {
@@ -127,23 +127,6 @@ function checkTrust(
   if (isEndorsed(keys, era, trusted)) return;
   const detail = 'no key that is trusted leads to the key that signs it: it was signed by somebody else';
   report({ class: 'wrong-key', place: 'meta', detail });
-}
-
-/**
- * Is the key of this era trusted, or endorsed by one that is? A root counts only when it was registered under a
- * trusted key: else whoever writes a meta-log of his own could register his own root before the key we trust.
- */
-function isEndorsed(keys: KeyHistory, era: number, trusted: readonly NoteVerifier[]): boolean {
-  const eras = keys.eras();
-  const root = keys.root();
-  const holds: boolean[] = [];
-  for (let at = 0; at <= era; at += 1) {
-    const { publicKey, by } = eras[at] as (typeof eras)[number];
-    const endorser =
-      by === 'first' ? -1 : by === 'previous' ? at - 1 : root === undefined ? -1 : keys.eraAt(root.leaf);
-    holds.push(trusted.some((k) => k.publicKey.equals(publicKey)) || holds[endorser] === true);
-  }
-  return holds[era] === true;
 }
 
 /** Trees that the meta-log pins and trees that the folder holds. */

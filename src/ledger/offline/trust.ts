@@ -1,4 +1,5 @@
 import { metaOrigin, parseStreamOrigin } from '../checkpoint.ts';
+import type { KeyHistory } from '../keyHistory.ts';
 import { type NoteVerifier, noteVerifier, openNote, parseVerifierKey, splitNote } from '../note.ts';
 import type { TrustPolicy } from '../policy.ts';
 import { readText } from './files.ts';
@@ -49,6 +50,23 @@ export function vouching(keys: readonly NoteVerifier[], origin: string): NoteVer
   const derived = keys.filter((k) => k.name === meta).map((k) => noteVerifier(origin, k.publicKey));
   const own = keys.filter((k) => k.name === origin);
   return [...own, ...derived.filter((d) => !own.some((k) => k.publicKey.equals(d.publicKey)))];
+}
+
+/**
+ * Is the key of this era trusted, or endorsed by one that is? A root counts only when it was registered under a
+ * trusted key: else whoever writes a meta-log of his own could register his own root before the key we trust.
+ */
+export function isEndorsed(keys: KeyHistory, era: number, trusted: readonly NoteVerifier[]): boolean {
+  const eras = keys.eras();
+  const root = keys.root();
+  const holds: boolean[] = [];
+  for (let at = 0; at <= era; at += 1) {
+    const { publicKey, by } = eras[at] as (typeof eras)[number];
+    const endorser =
+      by === 'first' ? -1 : by === 'previous' ? at - 1 : root === undefined ? -1 : keys.eraAt(root.leaf);
+    holds.push(trusted.some((k) => k.publicKey.equals(publicKey)) || holds[endorser] === true);
+  }
+  return holds[era] === true;
 }
 
 /** Is this note's checkpoint signed by one of these keys, all under its origin? Says what is wrong otherwise. */
