@@ -7,6 +7,7 @@ import { proveEvent } from '../ledger/audit/prove.ts';
 import { proveAll } from '../ledger/audit/proveAll.ts';
 import { proveSince } from '../ledger/audit/proveSince.ts';
 import { dataOption } from './dataOption.ts';
+import { fileError } from './fileError.ts';
 import { processTerminal } from './output.ts';
 import { progressBar } from './progress.ts';
 import { requireIdentity, withStore } from './withStore.ts';
@@ -38,13 +39,21 @@ export function proveCommand(): Command {
         '  keywitness checkpoint > kept.note\n  keywitness prove --since kept.note\n',
     )
     .action(async (event: string | undefined, flags: ProveFlags) => {
-      const asked = [event, flags.all, flags.since].filter((given) => given !== undefined);
-      if (asked.length !== 1) {
-        throw new KeywitnessError('KW_USAGE', 'Give one of: an event with --out, --all with --out, --since.');
+      try {
+        await prove(event, flags);
+      } catch (cause) {
+        throw fileError(flags.out ?? flags.since ?? '', cause);
       }
-      if (event !== undefined) return proveOne(event, flags);
-      return flags.since === undefined ? writeAll(flags) : printSince(flags.since, flags);
     });
+}
+
+async function prove(event: string | undefined, flags: ProveFlags): Promise<void> {
+  const asked = [event, flags.all, flags.since].filter((given) => given !== undefined);
+  if (asked.length !== 1) {
+    throw new KeywitnessError('KW_USAGE', 'Give one of: an event with --out, --all with --out, --since.');
+  }
+  if (event !== undefined) return proveOne(event, flags);
+  return flags.since === undefined ? writeAll(flags) : printSince(flags.since, flags);
 }
 
 async function proveOne(event: string, flags: ProveFlags): Promise<void> {

@@ -11,6 +11,7 @@ import { type OfflineTrust, readKeys } from '../ledger/offline/trust.ts';
 import { verifyOffline } from '../ledger/offline.ts';
 import { anchorFile } from './appOptions.ts';
 import { dataOption } from './dataOption.ts';
+import { fileError } from './fileError.ts';
 import { printable, printRows, processTerminal, type Terminal } from './output.ts';
 import { progressBar } from './progress.ts';
 import { printReplay, type ReplayReport, replayFrom, withReplay } from './verify/replay.ts';
@@ -59,7 +60,11 @@ function runOffline(flags: VerifyFlags, terminal: Terminal): number {
   const trust = offlineTrust(flags);
   const results = (flags.offline ?? []).map((path) => {
     if (!existsSync(path)) throw new KeywitnessError('KW_USAGE', `${path} does not exist.`);
-    return verifyOffline(path, trust);
+    try {
+      return verifyOffline(path, trust);
+    } catch (cause) {
+      throw fileError(path, cause);
+    }
   });
   printRows(
     terminal,

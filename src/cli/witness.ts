@@ -14,6 +14,7 @@ import { createWitness } from '../ledger/witness/witness.ts';
 import { takeLock } from '../store/lock.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 import * as events from '../telemetry/witnessEvents.ts';
+import { fileError } from './fileError.ts';
 import { processTerminal } from './output.ts';
 
 interface WitnessFlags {
@@ -50,7 +51,13 @@ export function witnessCommand(): Command {
       'after',
       '\nExample:\n  keywitness witness --listen 127.0.0.1:9474 --key witness.pem --state witness.state --keys logs.txt\n',
     )
-    .action(runWitness);
+    .action(async (flags: WitnessFlags) => {
+      try {
+        await runWitness(flags);
+      } catch (cause) {
+        throw fileError(flags.state, cause);
+      }
+    });
 }
 
 async function runWitness(flags: WitnessFlags): Promise<void> {

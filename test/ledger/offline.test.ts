@@ -19,7 +19,8 @@ const folder = mkdtempSync(join(tmpdir(), 'kw-offline-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** One command line in this process. */
-async function verify(...args: string[]) {
+const verify = (...args: string[]) => run(['verify', '--offline', ...args]);
+async function run(args: readonly string[]) {
   const written = { stdout: '', stderr: '' };
   const spies = (['stdout', 'stderr'] as const).map((name) =>
     vi.spyOn(process[name], 'write').mockImplementation((text) => {
@@ -28,7 +29,7 @@ async function verify(...args: string[]) {
     }),
   );
   try {
-    const exit = await runCli(['verify', '--offline', ...args]);
+    const exit = await runCli(args);
     const lines = written.stdout.split('\n').filter((line) => line !== '');
     return { exit, rows: lines.map((line) => JSON.parse(line) as unknown), err: written.stderr };
   } finally {
@@ -86,6 +87,7 @@ const written = (name: string, text: string) => {
   return join(folder, name);
 };
 const vkey = vkeyOf(metaOriginOf(log), log.keys[0] as ToyKey);
+const vkeyFile = written('a-file', vkey);
 
 it('verify --offline prints one line a path, and ends with the worst of them: 1 before 2 before 3 before 4', async () => {
   const all = [expiredPath, unknownPath, cutPath, changedPath, intactPath];
@@ -108,6 +110,18 @@ it('says in words the class and the place of what it found, and that keys which 
   expect([pinned.exit, pinned.err.includes('agrees with itself')]).toEqual([0, false]);
   // What the log itself admits is listed and changes nothing.
   expect(pinned.err).toContain('gap main.vault-audit/0/0/0');
+});
+
+it('names what it cannot read, and where it cannot write, instead of breaking off', async () => {
+  const wrongs = [
+    ['prove', 'a/0/0/0', '--out', vkeyFile],
+    ['prove', '--all', '--out', vkeyFile],
+    ['prove', '--since', folder],
+  ];
+  for (const args of wrongs) {
+    const seen = await run(args);
+    expect([seen.exit, seen.err.includes('KW_USAGE')], args.join(' ')).toEqual([2, true]);
+  }
 });
 
 it('--policy asks for the quorum, and names the line of a policy that is wrong', async () => {

@@ -336,6 +336,21 @@ describe('the process', { timeout: 60_000 }, () => {
     await (await startWitness(args)).stop();
   });
 
+  it('says in words which file it cannot read', async () => {
+    for (const [args, code] of [
+      [[...files('dir'), '--keys', folder], 'KW_CONFIG'],
+      [['--key', join(folder, 'dir2.pem'), '--state', folder], 'KW_USAGE'],
+    ] as const) {
+      const { exit, said } = await witnessFailure(['--listen', '127.0.0.1:1', ...args]);
+      expect([
+        exit,
+        said.includes(code),
+        said.includes(`${folder} cannot be read`),
+        said.includes(' at '),
+      ]).toEqual([code === 'KW_CONFIG' ? 3 : 2, true, true, false]);
+    }
+  });
+
   it('cosigns nothing that it could not remember', async () => {
     const log = knownLog('example.com/full');
     const home = mkdtempSync(join(folder, 'full-'));

@@ -19,10 +19,10 @@ export function openKnownLogs(path: string, onTrouble: (error: unknown) => void)
   let version = versionOf(path);
   let keys = readKeyLines(path, version);
   const refresh = () => {
-    const now = versionOf(path);
-    if (now === version) return;
-    version = now;
     try {
+      const now = versionOf(path);
+      if (now === version) return;
+      version = now;
       keys = readKeyLines(path, now);
     } catch (error) {
       onTrouble(error);
@@ -42,7 +42,7 @@ export function openKnownLogs(path: string, onTrouble: (error: unknown) => void)
 
 /** Changes whenever the file was written or replaced; '' = there is none. */
 function versionOf(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
+  const stat = reading(path, () => statSync(path, { throwIfNoEntry: false, bigint: true }));
   return stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
 }
 
@@ -50,7 +50,7 @@ function readKeyLines(path: string, version: string): NoteVerifier[] {
   if (version === '') return [];
   const wrong = (line: number) =>
     new KeywitnessError('KW_CONFIG', `${path}:${line}: not a vkey of an Ed25519 log (name+id+base64).`);
-  return readFileSync(path, 'utf8')
+  return reading(path, () => readFileSync(path, 'utf8'))
     .split('\n')
     .map((line, i) => ({ text: line.trim(), number: i + 1 }))
     .filter(({ text }) => text !== '' && !text.startsWith('#'))
@@ -59,4 +59,13 @@ function readKeyLines(path: string, version: string): NoteVerifier[] {
       if (key === undefined) throw wrong(number);
       return key;
     });
+}
+
+function reading<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? 'error';
+    throw new KeywitnessError('KW_CONFIG', `${path} cannot be read (${code}).`, { cause });
+  }
 }
