@@ -21,7 +21,7 @@ export interface Control {
   take(): void;
   lose(): void;
   /** Waits until the duties have begun. @throws when they end before */
-  receive(message: ControlMessage): Promise<void>;
+  receive(messages: readonly ControlMessage[]): Promise<void>;
   /** The orderly end, while we are still a member. */
   end(): Promise<void>;
   /** Lets go without a word. */
@@ -30,8 +30,9 @@ export interface Control {
 
 /** Instances that are told to end together do so within this time: the last one then says that it was the last. */
 const othersEndMs = 4_000;
-const othersPauseMs = 200;
-const openMs = 1_000;
+/** How long the last one waits for the log to become its own. */
+const openMs = 6_000;
+const pauseMs = 200;
 /** What cannot get better by trying again. */
 const hopeless: readonly string[] = ['KW_LEDGER_BROKEN', 'KW_KEY', 'KW_INPUT', 'KW_CATALOG', 'KW_RULES'];
 
@@ -66,6 +67,25 @@ export function createControl({ seat, telemetry, clock, open, onFailure }: Contr
     const { memberId, members } = seat.group();
     return (await members()).includes(memberId);
   };
+  /** How many members there are besides us; none when nobody says. */
+  const others = async () => {
+    try {
+      const { memberId, members } = seat.group();
+      return (await members()).filter((id) => id !== memberId).length;
+    } catch {
+      return 0;
+    }
+  };
+  /** The duties, if they are ours: the last instance waits until the group has given them to it, and ends the log. */
+  const openInTime = async (until: number): Promise<Duty | undefined> => {
+    while (clock.now() < until) {
+      if (held === undefined && (await others()) > 0) return undefined;
+      const open = await Promise.race([duty, clock.sleep(pauseMs).then(() => undefined)]);
+      if (held !== undefined && open !== undefined) return open;
+      await clock.sleep(pauseMs);
+    }
+    return undefined;
+  };
   const letGo = async (before: Promise<Duty | undefined>, error?: unknown): Promise<undefined> => {
     const open = await before;
     if (open === undefined) return undefined;
@@ -98,29 +118,21 @@ export function createControl({ seat, telemetry, clock, open, onFailure }: Contr
       duty = letGo(duty);
       duty.catch(onFailure);
     },
-    async receive(message) {
+    async receive(messages) {
       const open = await duty;
       if (open === undefined)
         throw new KeywitnessError('KW_FENCED', 'The control partition is no longer ours.');
-      await open.receive(message);
+      await open.receive(messages);
     },
     async end() {
-      // What is not open by now would only begin in order to end.
-      const open = await Promise.race([duty, clock.sleep(openMs).then(() => undefined)]);
+      const open = await openInTime(clock.now() + openMs);
       if (open === undefined) return this.drop();
       const until = clock.now() + othersEndMs;
-      const count = async () =>
-        (
-          await seat
-            .group()
-            .members()
-            .catch(() => [])
-        ).length;
-      while ((await count()) > 1 && clock.now() < until) await clock.sleep(othersPauseMs);
+      while ((await others()) > 0 && clock.now() < until) await clock.sleep(pauseMs);
       held?.abort();
       held = undefined;
       duty = Promise.resolve(undefined);
-      await open.end((await count()) === 1);
+      await open.end((await others()) === 0);
     },
     async drop() {
       held?.abort();

@@ -1,33 +1,26 @@
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
-import { KeywitnessError } from '../core/errors.ts';
-import { parseEventRef, type StreamKey, streamKeyText } from '../core/record.ts';
-import type { Alert } from '../core/signal.ts';
-import { loadBaselineFactory } from '../detect/baseline/engine.ts';
-import { createDetector } from '../detect/detector.ts';
+import type { KeywitnessError } from '../core/errors.ts';
+import { type StreamKey, streamKeyText } from '../core/record.ts';
 import type { CompiledSet } from '../detect/sigma/sigma.ts';
 import type { Catalog } from '../enrich/catalog.ts';
-import { createOwnerLookup } from '../enrich/objects.ts';
 import type { LedgerKeys } from '../ledger/keys.ts';
 import { heartbeatIntervalMs, Ledger } from '../ledger/ledger.ts';
-import { loadSources } from '../sources/registry.ts';
+import { parseMeta } from '../ledger/meta.ts';
 import type { Engine } from '../store/client.ts';
-import { openLedgerStore } from '../store/ledgerStore.ts';
+import { metaLeavesOfKind, openLedgerStore } from '../store/ledgerStore.ts';
 import type { LogFence } from '../store/metaAppend.ts';
 import { storedPositions } from '../store/positions.ts';
-import { oldestUnderived, underived } from '../store/sharedStore.ts';
+import { underived } from '../store/sharedStore.ts';
 import { openStreamBook } from '../store/streamBook.ts';
 import * as events from '../telemetry/serviceEvents.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { openAlerting } from './alerting.ts';
 import { catchUp, checkTrees } from './catchUp.ts';
 import type { ControlMessage } from './controlMessage.ts';
+import { openDutyLive } from './dutyLive.ts';
 import { every } from './every.ts';
 import { startKeyReminder } from './keyReminder.ts';
-import { watchFaults } from './lastingFaults.ts';
-import { createLiveAlerting } from './liveAlerting.ts';
-import { createLiveDetection } from './liveDetection.ts';
-import { deliveryObserver, openWitnesses } from './observers.ts';
+import { openWitnesses } from './observers.ts';
 import { watchLedger } from './watchLedger.ts';
 
 export interface DutyOptions {
@@ -49,22 +42,15 @@ export interface DutyOptions {
 
 /** The duties of the one instance that keeps the log: meta-log, trees, signatures, detection over time, messages. */
 export interface Duty {
-  receive(message: ControlMessage): Promise<void>;
+  receive(messages: readonly ControlMessage[]): Promise<void>;
   /** Pins and signs what is stored; the orderly end of the log when no other instance is left. */
   end(isLast: boolean): Promise<void>;
   /** Lets go without a word. */
   drop(): Promise<void>;
 }
 
-const roundPauseMs = 1_000;
-/**
- * Flushes of several instances have their own clocks' times, and may be stored in another order: detection reads up
- * to this long ago. It is how much later than with one instance an alert may come.
- */
-const settleMs = 5_000;
 /** How long after its record a derived row may be missing: its instance may have been replaced in between. */
 const deriveMs = 60_000;
-const lastMessagesMs = 1_000;
 
 /** Opens the log, takes over what all instances stored, and goes on. @throws KW_LEDGER_BROKEN, KW_FENCED, KW_STORE */
 export async function openDuty(options: DutyOptions): Promise<Duty> {
@@ -82,7 +68,7 @@ export async function openDuty(options: DutyOptions): Promise<Duty> {
     const book = await openStreamBook(engine);
     await ledger.start([['instance', options.instance]]);
     await catchUp(engine, ledger, book);
-    const live = await openLive(options, (key) => book.of(key)?.transport);
+    const live = await openDutyLive(options, (key) => book.of(key)?.transport);
     trouble = (what) => void live.trouble(what);
     for (const what of early) trouble(what);
     for (const key of ledger.broken()) {
@@ -96,9 +82,14 @@ export async function openDuty(options: DutyOptions): Promise<Duty> {
     );
     const heartbeat = heartbeats(options, ledger, () => catchUp(engine, ledger, book), trouble);
     return {
-      async receive(message) {
-        if (message.kind === 'leaf') await ledger.record(message.leaf, message.lines);
-        if (message.kind === 'trouble') trouble(message.trouble);
+      async receive(messages) {
+        for (const message of messages) {
+          if (message.kind !== 'leaf' || (await isRecorded(engine, message))) continue;
+          await ledger.record(message.leaf, message.lines);
+        }
+        const troubles = messages.flatMap((m) => (m.kind === 'trouble' ? [m.trouble] : []));
+        // Stored as alerts before they count as read: the next keeper would not hear of them.
+        if (troubles.length > 0) await live.tell(troubles);
       },
       async end(isLast) {
         await forgetKey();
@@ -115,8 +106,15 @@ export async function openDuty(options: DutyOptions): Promise<Duty> {
   }
 }
 
-type Live = Awaited<ReturnType<typeof openLive>>;
+type Live = Awaited<ReturnType<typeof openDutyLive>>;
 type Trouble = (what: Parameters<Live['trouble']>[0]) => void;
+
+/** A partition that changed hands before anything of it was stored meets the same loss again: it is one. */
+async function isRecorded(engine: Engine, { leaf, lines }: Extract<ControlMessage, { kind: 'leaf' }>) {
+  const same = JSON.stringify(lines);
+  const leaves = await metaLeavesOfKind(engine, leaf);
+  return leaves.some(({ text }) => JSON.stringify(parseMeta(text)?.lines) === same);
+}
 
 /** Every ten seconds what all instances stored is checked, pinned and signed. */
 function heartbeats(options: DutyOptions, ledger: Ledger, takeOver: () => Promise<void>, trouble: Trouble) {
@@ -163,77 +161,6 @@ function heartbeats(options: DutyOptions, ledger: Ledger, takeOver: () => Promis
     async drop() {
       await stop();
       await ledger.abandon();
-    },
-  };
-}
-
-/** Detection over time and messages to people, over what all instances stored. */
-async function openLive(options: DutyOptions, transportOf: (key: StreamKey) => string | undefined) {
-  const { engine, config, clock, catalog, rules, telemetry, fence } = options;
-  const ownerOf = createOwnerLookup(catalog);
-  const alerting = await openAlerting({
-    engine,
-    clock,
-    notify: { ...config.notify },
-    dataDir: config.data,
-    observe: deliveryObserver(telemetry),
-    ownerOf,
-  });
-  const newBaselines = await loadBaselineFactory();
-  const latenessMs = new Map((await loadSources()).map((s) => [s.name, s.latenessMs]));
-  let settled = clock.now() - settleMs;
-  const settle = async () => {
-    const to = clock.now() - settleMs;
-    const oldest = await oldestUnderived(engine, Math.min(settled, to), to);
-    settled = Math.max(settled, oldest === undefined ? to : oldest - 1);
-  };
-  const detection = createLiveDetection({
-    engine,
-    detector: createDetector(rules, newBaselines()),
-    clock,
-    flushedAt: () => settled,
-    isWaiting: options.isWaiting,
-    latenessMs: (source) => latenessMs.get(source) ?? 0,
-  });
-  const isLive = ({ events: refs }: Alert) =>
-    refs.length === 0 ||
-    refs.some((ref) => {
-      const event = parseEventRef(ref);
-      return event !== undefined && transportOf(event) !== 'file';
-    });
-  const live = createLiveAlerting(detection, alerting, clock, ownerOf, isLive);
-  await live.start();
-  const stopping = new AbortController();
-  const lastingFaults = watchFaults(telemetry.faults, () => clock.now());
-  const failed = (error: KeywitnessError) => {
-    if (error.code === 'KW_FENCED') options.onFenced(error);
-    else events.roundFailed(telemetry, error);
-  };
-  const round = async (signal: AbortSignal) => {
-    // Whoever was replaced tells nobody anything: its successor does.
-    await fence.confirm();
-    await settle();
-    for (const fault of lastingFaults()) void live.trouble(fault);
-    await live.round(signal);
-    events.roundDone(telemetry, detection.late());
-  };
-  const stop = every(roundPauseMs, clock, () => round(stopping.signal), failed);
-  const close = async () => {
-    stopping.abort();
-    await stop();
-    await alerting.dispatcher.close();
-  };
-  return {
-    trouble: live.trouble,
-    drop: close,
-    async end() {
-      stopping.abort();
-      await stop();
-      await round(AbortSignal.timeout(lastMessagesMs)).catch((error: unknown) => {
-        if (!(error instanceof KeywitnessError)) throw error;
-        failed(error);
-      });
-      await alerting.dispatcher.close();
     },
   };
 }

@@ -104,7 +104,7 @@ async function openSeat(
     clock,
     onControl: () => control.take(),
     onControlLost: () => control.lose(),
-    onMessage: (message) => control.receive(message),
+    onMessages: (messages) => control.receive(messages),
     onLeaving: () => control.end(),
   });
   const control: Control = createControl({

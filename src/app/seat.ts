@@ -20,8 +20,8 @@ export interface SeatOptions {
   readonly onControl: () => void;
   /** It no longer is. */
   readonly onControlLost: () => void;
-  /** A message for whoever keeps the log: we do. Rejects to be given it again. */
-  readonly onMessage: (message: ControlMessage) => Promise<void>;
+  /** Messages for whoever keeps the log: we do. Rejects to be given them again. */
+  readonly onMessages: (messages: readonly ControlMessage[]) => Promise<void>;
   /** Everything read is stored, and the group is about to be left. */
   readonly onLeaving: () => Promise<void>;
 }
@@ -109,9 +109,12 @@ export function createSeat(options: SeatOptions): Seat {
     reclaim() {
       claim = undefined;
     },
-    async receive(_offset, value) {
-      const message = parseControl(value);
-      if (message !== undefined && message.log === log) await options.onMessage(message);
+    async receive(values) {
+      const ours = values.flatMap((value) => {
+        const message = parseControl(value);
+        return message === undefined || message.log !== log || message.kind === 'claim' ? [] : [message];
+      });
+      if (ours.length > 0) await options.onMessages(ours);
     },
     leaving: options.onLeaving,
     writer: () => writer,

@@ -267,20 +267,17 @@ class KafkaIntake {
     this.#reader.assign(list);
   }
 
-  /** Handed on one by one: what is not taken is delivered again. */
+  /** What is not taken is delivered again. */
   async #controlBatch({ batch, resolveOffset, heartbeat }: EachBatchPayload): Promise<void> {
-    const { membership } = this.#options;
-    for (const { offset, value } of batch.messages) {
-      try {
-        const taken = membership?.receive(BigInt(offset), value ?? Buffer.alloc(0));
-        await waitAlive(taken ?? Promise.resolve(), heartbeat);
-      } catch (error) {
-        if (!(error instanceof KeywitnessError)) throw error;
-        await waitAlive(systemClock.sleep(missingEveryMs, this.#stopping.signal), heartbeat);
-        return;
-      }
-      resolveOffset(offset);
+    const values = batch.messages.map(({ value }) => value ?? Buffer.alloc(0));
+    try {
+      await waitAlive(this.#options.membership?.receive(values) ?? Promise.resolve(), heartbeat);
+    } catch (error) {
+      if (!(error instanceof KeywitnessError)) throw error;
+      await waitAlive(systemClock.sleep(missingEveryMs, this.#stopping.signal), heartbeat);
+      return;
     }
+    resolveOffset(batch.lastOffset());
     const next = String(BigInt(batch.lastOffset()) + 1n);
     await this.#consumer
       ?.commitOffsets([{ topic: batch.topic, partition: batch.partition, offset: next }])

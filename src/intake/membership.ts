@@ -9,8 +9,8 @@ export interface Membership {
   claimed(): Promise<void>;
   /** Somebody's claim came between, and the group says that the partitions are ours all the same: claim them again. */
   reclaim(): void;
-  /** A record of the control topic, in order; only while its partition is ours. Rejects to be given it again. */
-  receive(offset: bigint, value: Buffer): Promise<void>;
+  /** Records of the control topic, in order; only while its partition is ours. Rejects to be given them again. */
+  receive(values: readonly Buffer[]): Promise<void>;
   /** Everything that was read is stored, and the group is about to be left. */
   leaving(): Promise<void>;
 }

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/app/doctor/finding.ts';
 import { packageRoot } from '../../src/core/packageRoot.ts';
 import { tablesOfMigrations } from '../../src/store/migrate.ts';
+import { Broker } from '../support/broker.ts';
 import { type StandIn, startStandIn } from '../support/clickhouse.ts';
 import { brokers, createTopic, describeKafka, freshTopic } from '../support/kafka.ts';
 import { freePort } from '../support/kafkaProcess.ts';
@@ -132,8 +133,8 @@ describe('doctor on a server', () => {
 });
 
 describeKafka('doctor on a cluster', () => {
-  const write = (broker: string, topics: string) =>
-    writeFileSync(config, `data: ./data\nkafka:\n  brokers: ["${broker}"]\n  topics: ${topics}\n`);
+  const write = (broker: string, topics: string, more = '') =>
+    writeFileSync(config, `data: ./data\nkafka:\n  brokers: ["${broker}"]\n  topics: ${topics}\n${more}\n`);
 
   it('names topics that are not there, and those that lose records', async () => {
     const addresses = await brokers();
@@ -151,6 +152,24 @@ describeKafka('doctor on a cluster', () => {
       ['wrong', expect.stringContaining('cleanup.policy=delete')],
       ['wrong', expect.stringContaining('retention.ms=604800000')],
     ]);
+  });
+
+  it('on a server also asks for the topic over which instances agree', async () => {
+    const broker = await Broker.start();
+    try {
+      const good = await freshTopic([broker.address]);
+      write(broker.address, `[{ name: ${good} }]`, 'store: { url: "http://127.0.0.1:1" }');
+      const fix = (f: Finding) => f.fix;
+      expect(doctor('--config', config).of('kafka').map(fix)).toEqual([
+        expect.stringMatching(/--create --topic keywitness\.control --partitions 1/),
+      ]);
+      await createTopic([broker.address], 'keywitness.control', 2);
+      expect(doctor('--config', config).of('kafka').map(fix)).toEqual([
+        expect.stringMatching(/--delete --topic keywitness\.control/),
+      ]);
+    } finally {
+      await broker.remove();
+    }
   });
 
   it('ends with 4 when no broker answers', async () => {

@@ -11,6 +11,7 @@ import { leafHash } from '../../src/ledger/leaf.ts';
 import { openKeys } from '../../src/ledger/openKeys.ts';
 import { appendLeaf, emptyFrontier, frontierRoot } from '../../src/ledger/tree.ts';
 import type { Engine } from '../../src/store/client.ts';
+import { Broker } from '../support/broker.ts';
 import { type StandIn, startStandIn } from '../support/clickhouse.ts';
 import {
   brokers,
@@ -18,12 +19,16 @@ import {
   freshTopic,
   kafkaClient,
   produce,
+  withAdmin,
   withControlTopic,
 } from '../support/kafka.ts';
 import { freePort } from '../support/kafkaProcess.ts';
-import { until } from '../support/wait.ts';
+import { until as untilWithin } from '../support/wait.ts';
 
 const partitions = 3;
+/** Two services, a store and a broker share two cores: a start takes its time. */
+const until = (what: string, isTrue: () => boolean | Promise<boolean>, timeoutMs = 60_000) =>
+  untilWithin(what, isTrue, timeoutMs);
 const folder = mkdtempSync(join(tmpdir(), 'keywitness-instances-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -303,6 +308,89 @@ describeKafka('several instances on one server', () => {
     await allStored();
     await end(again);
     await end(other);
+    expect(await number("SELECT argMax(kind, `index`) = 'stop' AS n FROM kw.meta")).toBe(1);
     await expectWhole(other);
   }, 300_000);
+
+  it('a loss that any of them meets is a leaf of the log, an alert, and no reason to stop', async () => {
+    const { a, b } = await twoInstances();
+    const last = await keeper([a, b]);
+    await end(last === a ? b : a);
+    await end(last);
+    const [from, lost] = [sent, 20];
+    await send(lost + 30);
+    await withAdmin(addresses, async (admin) => {
+      // The client deletes only in topics that it has asked about.
+      await admin.fetchTopicOffsets(topic);
+      const ends = Array.from({ length: partitions }, (_, p) => ({
+        partition: p,
+        offset: String(from + lost),
+      }));
+      await admin.deleteTopicRecords({ topic, partitions: ends });
+    });
+    running.length = 0;
+    const again = [await start('a'), await start('b')];
+    const ended = `SELECT uniqExact(partition) AS n FROM kw.records WHERE ${ofTopic()} AND offset = ${sent - 1}`;
+    await until('everything that is left is stored', async () => (await number(ended)) === partitions);
+    const told = "SELECT uniqExact(id) AS n FROM kw.alerts WHERE rule = 'keywitness.gap'";
+    await until('every loss is told', async () => (await number(told)) === partitions);
+    const gaps = await engine.rows("SELECT text FROM kw.meta WHERE kind = 'gap'");
+    const said = gaps.map((r) => String(r.text).split('\n').slice(3).join(' ').trim());
+    expect(said.sort()).toEqual(
+      Array.from(
+        { length: partitions },
+        (_, p) => `tree main.${topic}/${p}/0 first ${from} last ${from + lost - 1}`,
+      ),
+    );
+    const holder = await keeper(again);
+    for (const instance of again) if (instance !== holder) await end(instance);
+    await end(holder);
+    expect(await stored()).toBe(partitions * (sent - lost));
+    const words = [
+      '--import',
+      'tsx',
+      join(packageRoot, 'src/main.ts'),
+      'verify',
+      '--json',
+      '--config',
+      holder.config,
+    ];
+    expect(spawnSync(process.execPath, words).status).toBe(0);
+  }, 300_000);
+
+  it('without the topic they agree over nothing is read, and the message has the command that makes it', async () => {
+    server = await startStandIn();
+    engine = await server.open();
+    const broker = await Broker.start();
+    const shared = addresses;
+    try {
+      addresses = [broker.address];
+      topic = await freshTopic(addresses, 1);
+      const a = await start('a');
+      await until('it ended', () => hasEnded(a));
+      expect(a.child.exitCode).toBe(4);
+      expect(a.log()).toMatch(
+        /KW_CONTROL: .*keywitness\.control is not there.*--create --topic keywitness\.control --partitions 1/,
+      );
+      expect(await stored()).toBe(0);
+    } finally {
+      addresses = shared;
+      await broker.remove();
+    }
+  }, 180_000);
+
+  it('an instance with a log of its own is refused', async () => {
+    const { a, b } = await twoInstances();
+    await until('the log is signed', async () => (await metaCount('heartbeat')) > 0);
+    rmSync(join(folder, topic, 'a/ledger'), { recursive: true });
+    await openKeys(join(folder, topic, 'a'), {});
+    const stranger = await start('d');
+    await until('it ended', () => hasEnded(stranger));
+    expect([stranger.child.exitCode, stranger.log()]).toEqual([
+      4,
+      expect.stringMatching(/KW_KEY.*holds the log [0-9a-f]{16}, and DATA\/ledger is that of/),
+    ]);
+    expect([a, b].some(hasEnded)).toBe(false);
+    running.splice(running.indexOf(stranger), 1);
+  }, 180_000);
 });

@@ -25,7 +25,7 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
     ...(config?.store === undefined
       ? await embeddedFindings(options)
       : await storeFindings(options.openStore, config.store.user)),
-    ...(kafka === undefined ? [] : await brokerFindings(kafka)),
+    ...(kafka === undefined ? [] : await brokerFindings(kafka, config?.store !== undefined)),
   ];
 }
 
