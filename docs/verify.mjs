@@ -148,10 +148,10 @@ function vouching(keys, origin) {
 function readProof(path, sets) {
   const [head, ...note] = (readFile(path) ?? '').toString().split('\n\n');
   const [tag, ...lines] = head.split('\n');
-  const extra = lines[0]?.startsWith('extra ') ? base64(lines.shift().slice(6)) : undefined;
+  const extra = lines[0]?.startsWith('extra ') ? base64(lines.shift().slice(6)) : null;
   const index = /^index (0|[1-9]\d{0,15})$/.exec(lines.shift() ?? '')?.[1];
   const [nodes, checkpoint] = [lines.map(base64), parseNote(note.join('\n\n'))];
-  const isProof = tag === 'c2sp.org/tlog-proof@v1' && index && nodes.every((node) => node?.length === 32);
+  const isProof = tag === 'c2sp.org/tlog-proof@v1' && index && extra !== undefined && nodes.every((node) => node?.length === 32);
   if (!sets || !isProof) return sets && found('modified', path, 'it is not a tlog-proof');
   if (!extra) return found('no-leaf', path, 'it does not carry its leaf data');
   if (!checkpoint) return found('forged', path, 'it holds no signed checkpoint');

@@ -57,6 +57,13 @@ export function verifyCommand(): Command {
 }
 
 function runOffline(flags: VerifyFlags, terminal: Terminal): number {
+  // Passed over, it would look as if they had been asked.
+  if (flags.since !== undefined || flags.incremental || flags.replay) {
+    throw new KeywitnessError(
+      'KW_USAGE',
+      '--since, --incremental and --replay need the store: not with --offline.',
+    );
+  }
   const trust = offlineTrust(flags);
   const results = (flags.offline ?? []).map((path) => {
     if (!existsSync(path)) throw new KeywitnessError('KW_USAGE', `${path} does not exist.`);

@@ -124,6 +124,12 @@ it('names what it cannot read, and where it cannot write, instead of breaking of
   }
 });
 
+it('refuses with --offline what it would not look at', async () => {
+  for (const option of [['--since', vkeyFile], ['--incremental'], ['--replay']]) {
+    expect((await verify(intactPath, ...option)).exit, option[0]).toBe(64);
+  }
+});
+
 it('--policy asks for the quorum, and names the line of a policy that is wrong', async () => {
   const witness = `witness W ${vkeyOf(witnessName, log.witness, 4)}\n`;
   const other = `witness V ${vkeyOf('other', log.keys[0] as ToyKey, 4)}\n`;

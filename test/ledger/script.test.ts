@@ -188,6 +188,22 @@ describe('the stranger’s script', () => {
     expect(verifyOffline(join(folder, 'no-last-byte')).verdict).toBe('truncated');
   });
 
+  it('says tampered of leaf data that is no base64, unknown where there is none', () => {
+    const out = proofFolder('spoilt');
+    const file = join(out, 'event.tlog-proof');
+    const text = readFileSync(file, 'utf8');
+    for (const [with_, exit] of [
+      ['extra !', 1],
+      ['', 3],
+    ] as const) {
+      writeFileSync(file, text.replace(with_ === '' ? /extra .*\n/ : 'extra ', with_));
+      expect([run(out).exit, verifyOffline(out).verdict]).toEqual([
+        exit,
+        exit === 1 ? 'tampered' : 'unknown',
+      ]);
+    }
+  });
+
   it('says unknown, exit 3, when nobody it knows vouches', () => {
     const out = proofFolder('unknown');
     rmSync(join(out, 'keys.txt'));
