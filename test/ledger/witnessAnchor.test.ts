@@ -9,7 +9,7 @@ import { KeywitnessError } from '../../src/core/errors.ts';
 import { listen } from '../../src/intake/listen.ts';
 import type { SignedHead } from '../../src/ledger/anchors/anchor.ts';
 import { witnessAnchor } from '../../src/ledger/anchors/witness.ts';
-import { type CosignatureVerifier, parseCosignatureKey } from '../../src/ledger/cosignature.ts';
+import { type CosignatureVerifier, cosign, parseCosignatureKey } from '../../src/ledger/cosignature.ts';
 import { openWitness } from '../../src/ledger/witness/identity.ts';
 import { openKnownLogs } from '../../src/ledger/witness/logs.ts';
 import { witnessRoutes } from '../../src/ledger/witness/routes.ts';
@@ -131,7 +131,7 @@ describe('a witness that does its duty', () => {
 });
 
 describe('a witness that answers anything', () => {
-  const { raw } = ed25519();
+  const { raw, privateKey } = ed25519();
   const key = parseCosignatureKey(vkeyOf('w', 4, raw)) as CosignatureVerifier;
   let server: Server;
   let requests = 0;
@@ -169,6 +169,14 @@ describe('a witness that answers anything', () => {
   it('of one size and another root it need not tell the size: a fork all the same', async () => {
     const url = await answering((_, r) => r.writeHead(409).end(requests === 1 ? '9\n' : 'root mismatch\n'));
     expect(await failure(witnessAnchor({ url, key }).keep(head(newLog(), 9)))).toBe('KW_WITNESS_FORK');
+  });
+
+  it('of a signature given two hundred times one is kept', async () => {
+    const log = newLog();
+    const note = log.checkpoint(3).split('\n\n')[0]?.concat('\n') ?? '';
+    const line = cosign({ verifier: key, privateKey }, note, 1_767_225_600);
+    const url = await answering((_, r) => r.end(line.repeat(200)));
+    expect(await witnessAnchor({ url, key }).keep(head(log, 3))).toEqual([line]);
   });
 
   it('a size that changes with every question is asked twice, not for ever', async () => {

@@ -53,6 +53,10 @@ function cuts(): { at: number; whole: number; isTorn: boolean }[] {
 }
 
 describe('an anchor file that is cut', () => {
+  it('is not read as one that holds nothing when it cannot be read', async () => {
+    await expect(readAnchor(folder, '0123456789abcdef').next()).rejects.toThrow('KW_INPUT');
+  });
+
   it('at any byte: every whole line is read, the torn one is told, nothing is taken for a forgery', async () => {
     const { logId } = readIdentity(base) ?? { logId: '' };
     const lines = anchor.toString('utf8').trimEnd().split('\n');

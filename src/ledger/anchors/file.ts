@@ -44,7 +44,10 @@ export function anchorLines(logId: string, timeMs: number, note: string): string
   return own.map((line) => `${head} ${line.split(' ').at(-1)}\n`).join('');
 }
 
-/** Lines of one log, in order; those of other logs are skipped. A torn last line is `unreadable`. */
+/**
+ * Lines of one log, in order; those of other logs are skipped. A torn last line is `unreadable`.
+ * @throws KW_INPUT when there is a file that cannot be read: it must not pass for one that holds nothing
+ */
 export async function* readAnchor(path: string, logId: string): AsyncGenerator<AnchorEntry> {
   if (!existsSync(path)) return;
   const input = createReadStream(path);
@@ -55,6 +58,10 @@ export async function* readAnchor(path: string, logId: string): AsyncGenerator<A
       if (text.startsWith(`${logId} `)) yield parseLine(text.split(' '), line);
       else if (text !== '' && !/^[0-9a-f]{16} /.test(text)) yield { kind: 'unreadable', line };
     }
+  } catch (cause) {
+    const { code, syscall } = cause as NodeJS.ErrnoException;
+    if (syscall === undefined) throw cause;
+    throw new KeywitnessError('KW_INPUT', `The anchor file ${path} cannot be read (${code}).`, { cause });
   } finally {
     input.destroy();
   }
