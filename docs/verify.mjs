@@ -247,11 +247,11 @@ function seeMeta(log, index, text) { // which key is in force from where, what i
   if (kind === 'kind hold' && value('act') === 'release') log.holds.delete(value('id'));
   else if (kind === 'kind hold' && !['secret', 'identity', 'from', 'to'].some(value)) log.holds.set(value('id'), value('stream'));
   const listed = kind === 'kind heartbeat' || kind === 'kind stop' ? all('stream') : [];
-  for (const [origin, size, root64] of listed.map((line) => line.split(' '))) {
+  for (const [origin, size, root64] of listed.map((line) => line.split(' ').map((s) => `${Buffer.from(s)}`))) { // copies: a part would keep its whole leaf
     const pins = log.pins.get(origin) ?? log.pins.set(origin, []).get(origin);
     const last = pins.at(-1);
-    if (last?.size === Number(size)) last.eras.add(eraAt(log, index));
-    else pins.push({ size: Number(size), root64, eras: new Set([eraAt(log, index)]) });
+    if (last?.size === Number(size)) last.eras.push(eraAt(log, index));
+    else pins.push({ size: Number(size), root64, eras: [eraAt(log, index)] });
     if (last?.size > Number(size)) found('rewritten', where, `it lists fewer leaves of ${origin} than before`);
     if (last?.size === Number(size) && last.root64 !== root64) found('forked', where, `it lists a second history of ${origin}`);
   }
