@@ -40,6 +40,7 @@ export function createControl({ seat, telemetry, clock, open, onFailure }: Contr
   /** Aborted when the partition is no longer ours; undefined = it is not. */
   let held: AbortController | undefined;
   let duty: Promise<Duty | undefined> = Promise.resolve(undefined);
+  let isDropped = false;
 
   /** Claims and opens until it works or is no longer asked for. */
   const begin = async (mine: AbortController): Promise<Duty | undefined> => {
@@ -67,11 +68,11 @@ export function createControl({ seat, telemetry, clock, open, onFailure }: Contr
     const { memberId, members } = seat.group();
     return (await members()).includes(memberId);
   };
-  /** How many members there are besides us; none when nobody says. */
+  /** How many members there are besides us; none when nobody says, or when we are none any more. */
   const others = async () => {
     try {
       const { memberId, members } = seat.group();
-      return (await members()).filter((id) => id !== memberId).length;
+      return memberId === '' ? 0 : (await members()).filter((id) => id !== memberId).length;
     } catch {
       return 0;
     }
@@ -125,6 +126,7 @@ export function createControl({ seat, telemetry, clock, open, onFailure }: Contr
       await open.receive(messages);
     },
     async end() {
+      if (isDropped) return;
       const open = await openInTime(clock.now() + openMs);
       if (open === undefined) return this.drop();
       const until = clock.now() + othersEndMs;
@@ -135,6 +137,7 @@ export function createControl({ seat, telemetry, clock, open, onFailure }: Contr
       await open.end((await others()) === 0);
     },
     async drop() {
+      isDropped = true;
       held?.abort();
       held = undefined;
       duty = letGo(duty);
