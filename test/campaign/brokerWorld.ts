@@ -15,8 +15,9 @@ import { packageRoot } from '../../src/core/packageRoot.ts';
 import { openTopicReader } from '../../src/intake/kafkaReplay.ts';
 import type { VerifyReport } from '../../src/ledger/audit/findings.ts';
 import { verifyStore } from '../../src/ledger/audit/verify.ts';
-import { openEmbedded } from '../../src/store/client.ts';
+import { type Engine, openEmbedded } from '../../src/store/client.ts';
 import { capture } from '../support/capture.ts';
+import type { StandIn } from '../support/clickhouse.ts';
 import { independentRoot } from '../support/independentRoot.ts';
 import { freshTopic, kafkaClient, withAdmin } from '../support/kafka.ts';
 import { freePort } from '../support/kafkaProcess.ts';
@@ -53,7 +54,11 @@ export class BrokerWorld {
   #storedBefore = 0;
   #logged: Record<string, unknown>[] = [];
 
-  private constructor(addresses: readonly string[], topic: string) {
+  /** Absent: the embedded engine. */
+  readonly #server: StandIn | undefined;
+
+  private constructor(addresses: readonly string[], topic: string, server: StandIn | undefined) {
+    this.#server = server;
     this.addresses = addresses;
     this.topic = topic;
     this.#producer = newProducer(addresses);
@@ -72,8 +77,8 @@ export class BrokerWorld {
     return offsets.toSorted((a, b) => a.partition - b.partition).map((o) => BigInt(o.high));
   }
 
-  static async open(addresses: readonly string[], partitions = 2): Promise<BrokerWorld> {
-    const world = new BrokerWorld(addresses, await freshTopic(addresses, partitions));
+  static async open(addresses: readonly string[], partitions = 2, server?: StandIn): Promise<BrokerWorld> {
+    const world = new BrokerWorld(addresses, await freshTopic(addresses, partitions), server);
     await world.#producer.connect();
     return world;
   }
@@ -143,6 +148,7 @@ export class BrokerWorld {
       `data: ./data
 listen: 127.0.0.1:${port}
 cluster: main
+${this.#server === undefined ? '' : `store: { url: "${this.#server.url}" }`}
 kafka:
   brokers: ${JSON.stringify(this.addresses)}
   groupId: ${this.group}
@@ -155,11 +161,16 @@ kafka:
       config: this.config,
       telemetry: log.telemetry,
       clock: systemClock,
-      openStore: () => openEmbedded(join(this.data, 'store')),
+      openStore: () => this.openStore(),
       stop: stop.signal,
     });
     ended.catch(() => {});
     this.#running = { stop, ended, port, log };
+  }
+
+  openStore(): Promise<Engine> {
+    // A service that waits for an answer for half a minute makes a short test long.
+    return this.#server?.open({ requestTimeoutMs: 5_000 }) ?? openEmbedded(join(this.data, 'store'));
   }
 
   /** Lines of the service's log, of all its runs. */
@@ -184,8 +195,23 @@ kafka:
 
   /** Waits until everything that is expected is stored. */
   async caughtUp(timeoutMs = 90_000): Promise<void> {
-    const isDone = async () => this.#storedBefore + (await this.#storedNow()) >= this.expected;
+    const isDone = async () => (await this.#stored()) >= this.expected;
     await until(`${this.expected} records are stored`, isDone, timeoutMs);
+  }
+
+  /** By the service's own count, or by the store's where anybody may ask it. */
+  async #stored(): Promise<number> {
+    if (this.#server === undefined) return this.#storedBefore + (await this.#storedNow());
+    const engine = await this.openStore();
+    const sql = 'SELECT uniqExact(stream, partition, epoch, offset) AS n FROM kw.records';
+    try {
+      return Number((await engine.rows(sql))[0]?.n ?? 0);
+    } catch {
+      // No table yet, or a store that is ill: that is what it is about.
+      return 0;
+    } finally {
+      await engine.close();
+    }
   }
 
   async stop(): Promise<void> {
@@ -232,7 +258,7 @@ kafka:
   async #look(): Promise<{ report: VerifyReport; replayed: ReplayedTree[]; alerts: string[] }> {
     const { config } = this;
     if (config.kafka === undefined) throw new Error('the configuration has a topic');
-    const engine = await openEmbedded(join(this.data, 'store'));
+    const engine = await this.openStore();
     const reader = await openTopicReader(kafkaOptions(config.cluster, config.kafka), this.group);
     try {
       const at = { dataDir: this.data, anchorFile: config.anchor, now: Date.now() };

@@ -12,7 +12,13 @@ import type { Campaign } from './campaignTypes.ts';
 const folder = join(packageRoot, 'test/campaign');
 const defaultSeeds = 1000;
 /** These run whole services and brokers, minutes a seed. */
-const slowSeeds: Readonly<Record<string, number>> = { crash: 20, broker: 3, freeze: 5, 'full disk': 1 };
+const slowSeeds: Readonly<Record<string, number>> = {
+  crash: 20,
+  broker: 3,
+  store: 3,
+  freeze: 5,
+  'full disk': 1,
+};
 
 async function campaigns(): Promise<Campaign[]> {
   const found: Campaign[] = [];
