@@ -81,16 +81,6 @@ export async function* tileDigests(engine: Engine, key: StreamKey, from: number)
   }
 }
 
-/** Trees that have tiles; the meta tree is not one of them. */
-export async function treesWithTiles(engine: Engine): Promise<StreamKey[]> {
-  const rows = await engine.rows("SELECT DISTINCT stream, partition, epoch FROM kw.tiles WHERE stream != ''");
-  return rows.map((r) => ({
-    stream: String(r.stream),
-    partition: Number(r.partition),
-    epoch: Number(r.epoch),
-  }));
-}
-
 /** True when the part has a row in `events` or `set_aside`. */
 export async function hasDerivedRow(engine: Engine, at: EventRef): Promise<boolean> {
   const where = `WHERE ${ofTree} AND offset = {offset:UInt64} AND idx = {idx:UInt32}`;

@@ -2,7 +2,7 @@ import { appendLeaf, copyFrontier, frontierRoot } from '../tree.ts';
 import { align } from './align.ts';
 import { metRoot, type Pin, pinWalk, wantedRoot } from './pins.ts';
 import { type Place, placeBehind, type TreeRow } from './rows.ts';
-import { judgeStretch } from './segment.ts';
+import { hasLawfulHoles, judgeStretch } from './segment.ts';
 import { closeSegment, fromNothing, type State, say, sayDifference } from './treeState.ts';
 
 /** Leaves of one stretch that are laid beside its tiles: 32 MB of hashes. */
@@ -113,7 +113,10 @@ async function judgeUntold(
     before = found.last;
     place = placeBehind(found.last, place);
   }
-  const stretch = { tree, transport, start, before, pin, isReached, stored, pinnedMax };
+  const first = state.start ?? fromNothing;
+  const verified = start.size - first.frontier.size;
+  const hasHoles = await hasLawfulHoles(source.rows(first.place), verified, transport);
+  const stretch = { tree, transport, start, before, pin, isReached, hasHoles, stored, pinnedMax };
   state.findings.push(await judgeStretch(stretch, source.rows(place)));
   state.isLost = true;
 }

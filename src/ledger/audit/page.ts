@@ -44,7 +44,7 @@ export interface DerivedPage {
   readonly sums: readonly BucketSum[];
 }
 
-export interface OddRow {
+interface OddRow {
   readonly row: number;
   readonly leaf: Uint8Array;
 }

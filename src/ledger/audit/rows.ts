@@ -81,8 +81,9 @@ export function goneRow(range: ExpiredRange, index: number, leaf: Buffer): TreeR
 
 /** Where the next record of an unbroken stream begins: a file's after the line's end, LF or CR LF. */
 export function expectedBehind(row: TreeRow, transport: Transport): { from: bigint; to: bigint } {
-  // How long a dropped record of a file was is known to nobody.
-  if (row.gone !== undefined) return { from: row.offset + 1n, to: 1n << 64n };
+  // How long a record was whose bytes are no more is known to nobody.
+  const isUnknown = row.gone !== undefined || (row.isErased && transport === 'file');
+  if (isUnknown) return { from: row.offset + 1n, to: 1n << 64n };
   if (transport !== 'file') return { from: row.offset + 1n, to: row.offset + 1n };
   const end = row.offset + BigInt(row.length);
   return { from: end, to: end + 2n };

@@ -22,6 +22,8 @@ export interface Stretch {
   /** The pin that failed, or that was never reached. */
   readonly pin: Pin;
   readonly isReached: boolean;
+  /** Lawful holes were seen before it: another one is no sign of a deletion. */
+  readonly hasHoles: boolean;
   /** Leaves stored in the whole tree, and the most that were ever pinned. */
   readonly stored: number;
   readonly pinnedMax: number;
@@ -36,6 +38,7 @@ interface Signs {
   double: bigint | undefined;
   /** First hole before a record. Kafka's own holes are lawful: a hole alone proves nothing. */
   hole: bigint | undefined;
+  holes: number;
   readonly leaves: { readonly offset: bigint; readonly leaf: Buffer }[];
 }
 
@@ -44,7 +47,8 @@ export async function judgeStretch(stretch: Stretch, rows: AsyncIterable<TreeRow
   const { tree, transport, stored, pinnedMax, isReached } = stretch;
   const signs = await signsOf(stretch, rows);
   const { mismatches } = signs;
-  const range = `between offsets ${signs.first ?? 'none'} and ${signs.last ?? 'none'}`;
+  const from = stretch.before ? expectedBehind(stretch.before, transport).from : signs.first;
+  const range = `between offsets ${from ?? 'none'} and ${signs.last ?? 'none'}`;
   const say = (kind: Finding['class'], offset: bigint | undefined, detail: string): Finding => ({
     class: kind,
     tree,
@@ -59,18 +63,50 @@ export async function judgeStretch(stretch: Stretch, rows: AsyncIterable<TreeRow
   if (signs.double !== undefined)
     return say('inserted', signs.double, 'a record stands where another one is');
   const missing = pinnedMax - stored;
-  if (missing > 0 && (isReached || signs.hole !== undefined)) {
+  const hasHoles = stretch.hasHoles || (transport !== 'file' && signs.holes >= holesOfATopic);
+  const isHole = signs.hole !== undefined && !hasHoles;
+  if (missing > 0 && (isReached || isHole)) {
     const detail = `${missing} of ${pinnedMax} records are gone, ${range}`;
     return say('deleted', signs.hole ?? signs.first, detail);
   }
   if (missing > 0) {
-    const detail = `the last ${missing} of ${pinnedMax} records are gone; the last one left is named`;
-    return say('truncated', signs.last ?? stretch.before?.offset, detail);
+    const last = signs.last ?? stretch.before?.offset;
+    const untold =
+      signs.hole === undefined
+        ? ''
+        : `, or as many ${range}: a topic with holes of its own does not tell which`;
+    const detail = `the last ${missing} of ${pinnedMax} records are gone${untold}; the last one left is named`;
+    return say('truncated', last, detail);
   }
   const intruder = findIntruder(stretch, signs.leaves);
   if (intruder !== undefined)
     return say('inserted', intruder, 'this record was not there when it was signed');
   return say('modified', signs.first, `somewhere ${range}: bytes and leaf were changed together`);
+}
+
+/** So many holes in one stretch are a topic's own: compaction and transactions leave them everywhere. */
+const holesOfATopic = 3;
+/** Rows behind the pin in which the other half of an exchange is looked for. */
+const behindMax = 16;
+/** Rows that are looked at for lawful holes. */
+const rowsLookedAt = 5_000;
+
+/** Does a topic have holes of its own (compaction, transactions), in what is verified of it? */
+export async function hasLawfulHoles(
+  rows: AsyncIterable<TreeRow>,
+  size: number,
+  transport: Transport,
+): Promise<boolean> {
+  if (transport === 'file') return false;
+  let previous: TreeRow | undefined;
+  let count = 0;
+  for await (const row of rows) {
+    if (count >= Math.min(size, rowsLookedAt)) return false;
+    if (previous !== undefined && row.offset > expectedBehind(previous, transport).to) return true;
+    previous = row;
+    count += 1;
+  }
+  return false;
 }
 
 /** One row more than was signed: an intruder pushes the last signed leaf behind the pin. */
@@ -85,6 +121,7 @@ async function signsOf(
     mismatches: [],
     double: undefined,
     hole: undefined,
+    holes: 0,
     leaves: [],
   };
   let previous = before;
@@ -92,15 +129,19 @@ async function signsOf(
   for await (const row of rows) {
     count += 1;
     if (signs.leaves.length <= triedLeavesMax) signs.leaves.push(row);
-    if (count > wanted) break;
+    if (row.derived !== undefined && signs.mismatches.length < suspectsMax) signs.mismatches.push(row);
+    if (count > wanted) {
+      if (count > wanted + behindMax) break;
+      continue;
+    }
     signs.first ??= row.offset;
     signs.last = row.offset;
-    if (row.derived !== undefined && signs.mismatches.length < suspectsMax) signs.mismatches.push(row);
     // A file begins at 0; where a topic begins is the broker's retention.
     const { from, to } = previous ? expectedBehind(previous, transport) : { from: 0n, to: 2n };
     if (row.offset < from) signs.double ??= row.offset;
     else if (row.offset > to && (previous !== undefined || transport === 'file')) {
       signs.hole ??= placeOfHole(previous, row, 1, transport);
+      signs.holes += 1;
     }
     previous = row;
   }
