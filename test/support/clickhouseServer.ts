@@ -69,6 +69,8 @@ async function statementOf(url: URL, body: Buffer): Promise<{ sql: string; done:
     );
   if (insert === null)
     throw new Refused(48, 'NOT_IMPLEMENTED', 'This stand-in takes rows as INSERT … FORMAT RowBinary only');
+  // What is run below is not what was sent: the engine's own parser says that this was its language.
+  await run(`EXPLAIN AST ${query}`, new URLSearchParams());
   const [, into, table = '', columns = '', settings, given, condition = ''] = insert;
   const structure = given ?? (await structureOf(table, columns));
   const file = join(spool, randomBytes(8).toString('hex'));
