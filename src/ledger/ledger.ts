@@ -1,5 +1,6 @@
 import { KeywitnessError } from '../core/errors.ts';
 import { metaTree, type StreamKey, streamKeyText } from '../core/record.ts';
+import { signedLines } from './actSignature.ts';
 import type { SignedCheckpoint } from './anchors/anchor.ts';
 import { AnchorFile, anchorLines } from './anchors/file.ts';
 import { createTelling, type Telling } from './anchors/telling.ts';
@@ -88,7 +89,7 @@ export class Ledger {
       if (waiting !== undefined) await ledger.#takeKey(waiting);
       else await anchor.append(ledger.#missingKeyLines());
     } catch (error) {
-      await ledger.#close();
+      await ledger.abandon();
       throw error;
     }
     return ledger;
@@ -160,7 +161,8 @@ export class Ledger {
     kind: 'gap' | 'epoch' | 'ack' | 'retention' | 'hold' | 'erasure',
     lines: readonly MetaLine[],
   ): Promise<void> {
-    await this.#serial(() => this.#writeMetaNow(kind, lines));
+    const ready = (index: number) => signedLines({ logId: this.logId, index }, kind, lines, this.#signer);
+    await this.#serial(() => this.#writeMetaNow(kind, ready));
   }
 
   /** Pins what grew, signs it and the meta tree, and appends both to the anchor. */
@@ -173,15 +175,11 @@ export class Ledger {
     await this.#telling.settled();
     await this.#serial(() => this.#pin('stop', facts));
     await this.#telling.settled();
-    await this.#close();
+    await this.abandon();
   }
 
   /** Lets go without a word: after a failure nothing may claim an orderly end. */
   async abandon(): Promise<void> {
-    await this.#close();
-  }
-
-  async #close(): Promise<void> {
     await this.#telling.close();
     await this.#anchor.close();
   }
@@ -381,10 +379,10 @@ export class Ledger {
   async #readMetaAgain(): Promise<void> {
     for await (const page of this.#options.store.metaLeaves(this.#meta.frontier.size)) {
       for (const leaf of page) {
+        if (!noteMeta(this.#meta, leaf.index, leaf.text, this.logId)) throw notContinued(this.anchorFile);
         const hash = leafHashOfText(leaf.text);
         appendLeaf(this.#meta.frontier, hash);
         extendEdge(this.#meta.edge, hash, BigInt(leaf.index), this.#tiles.of(metaTree, noneStored));
-        noteMeta(this.#meta, leaf.index, leaf.text);
       }
     }
     this.#isMetaUncertain = false;

@@ -91,7 +91,7 @@ export function metaValue(leaf: MetaLeaf, name: string): string | undefined {
   return leaf.lines.find(([n]) => n === name)?.[1];
 }
 
-function lineText([name, value]: MetaLine): string {
+export function lineText([name, value]: MetaLine): string {
   return value === '' ? `${name}\n` : `${name} ${escaped(value)}\n`;
 }
 

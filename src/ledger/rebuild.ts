@@ -1,5 +1,6 @@
 import { KeywitnessError } from '../core/errors.ts';
 import { metaTree, type StreamKey, streamKeyText } from '../core/record.ts';
+import { isSignedIfAct } from './actSignature.ts';
 import { type AnchorLine, readAnchor } from './anchors/file.ts';
 import { isSignedCheckpoint, metaOrigin, parseStreamOrigin, streamOrigin } from './checkpoint.ts';
 import { createKeyHistory, createListedSizes, type KeyHistory, type ListedSizes } from './keyHistory.ts';
@@ -118,7 +119,8 @@ export async function rebuildMeta(
       appendLeaf(state.frontier, hash);
       extendEdge(state.edge, hash, BigInt(leaf.index), full);
       check.see(state.frontier);
-      isWhole = noteMeta(state, leaf.index, leaf.text) && isWhole;
+      const isSigned = leaf.index < (signed.get(origin)?.size ?? 0);
+      isWhole = noteMeta(state, leaf.index, leaf.text, isSigned ? undefined : logId) && isWhole;
     }
   }
   const isOurs = (size: number, note: string, root: Buffer) =>
@@ -135,16 +137,24 @@ export function notContinued(anchorFile: string): KeywitnessError {
   );
 }
 
-/** Adds what one meta leaf says to the state. False when it brings a key that nobody endorsed. */
-export function noteMeta(state: MetaState, index: number, text: Buffer): boolean {
+/**
+ * Adds what one meta leaf says to the state. False when it brings a key that nobody endorsed, or when it is an act
+ * that we did not write: `unsigned` = the log's id, of a leaf that stands in no signed tree yet.
+ */
+export function noteMeta(state: MetaState, index: number, text: Buffer, unsigned?: string): boolean {
   const leaf = parseMeta(text);
   if (leaf === undefined) return true;
   state.last = leaf;
-  const isEndorsed = state.keys.see(index, leaf) === undefined;
+  const isOurs =
+    unsigned === undefined || isSignedIfAct({ logId: unsigned, index }, leaf, state.keys.current());
+  const isEndorsed = state.keys.see(index, leaf) === undefined && isOurs;
   const binding = parseBinding(leaf);
   if (binding !== undefined) state.bindings.set(binding.tree, binding);
   const range = parseRetention(leaf);
-  if (range !== undefined) state.expired.set(range.tree, [...(state.expired.get(range.tree) ?? []), range]);
+  // The same range told again is one range.
+  const known = (range && state.expired.get(range.tree)) ?? [];
+  if (range !== undefined && !known.some((k) => k.from === range.from))
+    state.expired.set(range.tree, [...known, range]);
   if (leaf.kind !== 'heartbeat' && leaf.kind !== 'stop') return isEndorsed;
   for (const [name, value] of leaf.lines) {
     const [origin = '', size] = value.split(' ');
