@@ -256,7 +256,7 @@ function seeMeta(log, index, text) { // which key is in force from where, what i
     if (last?.size === Number(size) && last.root64 !== root64) found('forked', where, `it lists a second history of ${origin}`);
   }
   if (kind !== 'kind retention' && kind !== 'kind erasure') return;
-  const [a, b, ...more] = all('approver').map((name) => name.normalize('NFKC').trim().replace(/\s+/g, ' ').toLowerCase());
+  const [a, b, ...more] = all('approver').map((name) => [...name.normalize('NFKC').replace(/[\u2800\p{Default_Ignorable_Code_Point}]|(?!\s)\p{C}/gu, '').trim().replace(/\s+/g, ' ').toLowerCase()].map((c) => 'aeopcyxijsdqwhkmtbhaopynikxtebzhmijag'['\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0501\u051b\u051d\u04bb\u043a\u043c\u0442\u0432\u043d\u03b1\u03bf\u03c1\u03c5\u03bd\u03b9\u03ba\u03c7\u03c4\u03b5\u03b2\u03b6\u03b7\u03bc\u0131\u0237\u0251\u0261'.indexOf(c)] ?? c).join('')); // one person under two spellings, or letters that look alike
   const isHeld = [...log.holds.values()].some((stream) => stream === '' || value('tree').startsWith(`${stream}/`));
   const from = Number(value('from') || value('index'));
   const root = value('leaf') ? Buffer.from(value('leaf'), 'hex') : base64(value('root'));

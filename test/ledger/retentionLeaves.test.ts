@@ -88,6 +88,22 @@ describe('the leaves of retention, holds and erasure', () => {
     expect(areTwoApprovers(['Ada', 'Grace'])).toBe(true);
     const one = [[], ['Ada'], ['Ada', ''], ['Ada', ' '], ['Ada', 'ada'], ['Ada', ' Ada '], ['Ａda', 'Ada']];
     for (const names of one) expect(areTwoApprovers(names)).toBe(false);
+    // Nobody sees a difference: zero width space and joiner, soft hyphen, variation selector, control; Cyrillic, Greek.
+    const unseen = [
+      'A\u200bda',
+      'A\ufeffda',
+      'Ada\u2800',
+      'Ad\u200da',
+      'A\u00adda',
+      'Ada\ufe0f',
+      'Ad\u0007a',
+      '\u0410d\u0430',
+      '\u0391d\u03b1',
+    ];
+    for (const name of unseen) expect(areTwoApprovers(['Ada', name])).toBe(false);
+    expect(areTwoApprovers(['\u200b', 'Ada'])).toBe(false);
+    expect(areTwoApprovers(['José', 'Jose'])).toBe(true);
+    expect(areTwoApprovers(['Анна', 'Борис'])).toBe(true);
     expect(areTwoApprovers(['Ada', 'Grace', 'Ada'])).toBe(false);
   });
 });
