@@ -12,7 +12,7 @@ import {
   rowsLeft,
   sweepOldParts,
 } from '../store/erasureStore.ts';
-import { heldAmong } from '../store/holdStore.ts';
+import { heldAmong, underivedAmong } from '../store/holdStore.ts';
 import { recordAt } from '../store/positions.ts';
 import { erasedSeal } from '../store/recordPages.ts';
 import { leavesBefore } from '../store/tileStore.ts';
@@ -63,7 +63,7 @@ export async function eraseRecords(parts: RetentionParts, order: ErasureOrder): 
   for (const place of order.records) {
     found.push(await find(parts, place, erasures.get(`${streamKeyText(place)}/${place.offset}`)));
   }
-  await requireNotHeld(parts, order.records);
+  await requireNotHeld(parts, found);
   for (const record of found) requireOneLeaf('erasure', linesOf(record, order));
   const copies = await copiesOf(engine, order);
   const going = found.filter((r) => !r.isOld);
@@ -124,9 +124,12 @@ async function missing(engine: Engine, place: RecordPlace): Promise<KeywitnessEr
     : new KeywitnessError('KW_EVENT_GONE', `${why} Nothing was erased.`);
 }
 
-async function requireNotHeld({ engine }: RetentionParts, records: readonly RecordPlace[]): Promise<void> {
+async function requireNotHeld({ engine }: RetentionParts, records: readonly Found[]): Promise<void> {
+  // An erasure that was cut short has taken rows with it.
+  const untouched = records.filter((r) => !r.isSaid);
   for (const hold of await readHolds(engine)) {
-    const held = await heldAmong(engine, heldScope(hold.scope), records);
+    const scope = heldScope(hold.scope);
+    const held = (await heldAmong(engine, scope, records)) + (await underivedAmong(engine, scope, untouched));
     if (held === 0) continue;
     throw new KeywitnessError(
       'KW_HELD',

@@ -4,13 +4,14 @@ import { canName, leafHasher, transports } from '../ledger/leaf.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Engine } from '../store/client.ts';
 import type { StoredRecord } from '../store/positions.ts';
-import { recordPages } from '../store/recordPages.ts';
+import { erasedSeal, recordPages } from '../store/recordPages.ts';
 
 export interface RangeLeaf {
   readonly offset: bigint;
   readonly leaf: Buffer;
   /** Do the stored bytes give this leaf? Of a lawfully erased record nobody can tell, and none is asked. */
   readonly isOfItsBytes: boolean;
+  readonly isErased: boolean;
 }
 
 /** The leaves of a stretch of a tree, each derived again from the stored bytes. */
@@ -25,7 +26,8 @@ export async function* rangeLeaves(
     for (const stored of page) {
       const { offset } = stored.record;
       if (offset > range.last) return;
-      yield { offset, leaf: stored.leaf, isOfItsBytes: isOfItsBytes(stored) };
+      const isErased = stored.sealed === erasedSeal;
+      yield { offset, leaf: stored.leaf, isOfItsBytes: isOfItsBytes(stored), isErased };
     }
   }
 }

@@ -3,14 +3,22 @@ import { streamKeyText } from '../core/record.ts';
 import { areTwoApprovers } from '../ledger/approvers.ts';
 import { readErasures } from '../ledger/audit/lawfulLeaves.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { MetaLine } from '../ledger/meta.ts';
 import { type ExpiredRange, retentionLines } from '../ledger/retention.ts';
 import { narrowTile } from '../ledger/tiles.ts';
 import { appendLeaf, emptyFrontier, frontierRoot } from '../ledger/tree.ts';
 import type { Engine } from '../store/client.ts';
 import { keptLeaves } from '../store/keptLeaves.ts';
-import { deleteSessions, derivedExtents, dropMonth, monthTables } from '../store/retentionStore.ts';
+import {
+  countDerived,
+  deleteSessions,
+  derivedExtents,
+  dropMonth,
+  monthTables,
+} from '../store/retentionStore.ts';
 import { readTiles, tileColumns } from '../store/tileStore.ts';
 import { writeRows } from '../store/writer.ts';
+import { requireOneLeaf } from './lawful.ts';
 import { rangeLeaves } from './rangeLeaves.ts';
 import type { Keep } from './retentionKeep.ts';
 import { type MonthPlan, planRetention, type TreeRange } from './retentionPlan.ts';
@@ -50,6 +58,10 @@ export async function applyRetention(parts: RetentionParts, order: RetentionOrde
   const going = months.filter((m) => m.state !== 'held');
   const checked: { month: MonthPlan; ranges: CheckedRange[] }[] = [];
   for (const month of going) checked.push({ month, ranges: await checkMonth(parts, month) });
+  for (const { month, ranges } of checked) {
+    for (const range of ranges)
+      requireOneLeaf('retention', linesOf(range, { ...order, month: month.month, holds }));
+  }
   if (checked.length > 0) await parts.begin();
   for (const { month, ranges } of checked) {
     await announce(parts, ranges, { ...order, month: month.month, holds });
@@ -93,13 +105,51 @@ async function checkMonth({ engine, ledger }: RetentionParts, plan: MonthPlan): 
   const checked: CheckedRange[] = [];
   for (const tree of plan.trees) {
     const root = emptyFrontier();
-    for await (const { leaf, offset, isOfItsBytes } of rangeLeaves(engine, ledger, tree, erasures)) {
+    const derived = derivedWatch(engine, tree);
+    for await (const { leaf, offset, isOfItsBytes, isErased } of rangeLeaves(
+      engine,
+      ledger,
+      tree,
+      erasures,
+    )) {
       if (!isOfItsBytes) refuse(`${streamKeyText(tree)}/${offset}`, plan, 'is not what its leaf says');
       appendLeaf(root, leaf);
+      await derived.see(offset, isErased);
     }
+    // Of a month whose drop was cut short what is derived is gone already.
+    if ((await derived.missing()) > 0 && tree.announced === undefined)
+      refuse(
+        streamKeyText(tree),
+        plan,
+        'has records without a row in events or set_aside, which no hold would find',
+      );
     checked.push({ tree, root: frontierRoot(root) });
   }
   return checked;
+}
+
+/** Records counted against their rows at once: the store keeps as many numbers in memory. */
+const derivedAtOnce = 2_000_000;
+
+/** Counts records that nothing was derived from; an erased one has no rows by law. */
+function derivedWatch(engine: Engine, tree: TreeRange) {
+  let [first, last, expected, missing] = [tree.first, tree.first, 0, 0];
+  const settle = async () => {
+    if (expected > 0)
+      missing += expected - (await countDerived(engine, tree.month, { ...tree, first, last }));
+    [first, expected] = [last + 1n, 0];
+  };
+  return {
+    async see(offset: bigint, isErased: boolean): Promise<void> {
+      last = offset;
+      if (!isErased) expected += 1;
+      if (expected === derivedAtOnce) await settle();
+    },
+    async missing(): Promise<number> {
+      await settle();
+      return missing;
+    },
+  };
 }
 
 function refuse(place: string, { month }: MonthPlan, what: string): never {
@@ -109,27 +159,33 @@ function refuse(place: string, { month }: MonthPlan, what: string): never {
   );
 }
 
+type MonthOrder = RetentionOrder & { readonly month: string; readonly holds: number };
+
+function linesOf({ tree, root }: CheckedRange, order: MonthOrder): readonly MetaLine[] {
+  const range: ExpiredRange = {
+    tree: streamKeyText(tree),
+    month: order.month,
+    from: tree.from,
+    count: tree.count,
+    first: tree.first,
+    last: tree.last,
+    root,
+    policy: `keep ${order.keep.text}`,
+    approvers: order.approvers,
+    holds: order.holds,
+  };
+  return retentionLines(range, order.by);
+}
+
 async function announce(
   { engine, ledger }: RetentionParts,
   ranges: readonly CheckedRange[],
-  order: RetentionOrder & { readonly month: string; readonly holds: number },
+  order: MonthOrder,
 ): Promise<void> {
-  for (const { tree, root } of ranges) {
-    if (tree.announced !== undefined) continue;
-    await keepLastTile(engine, tree);
-    const range: ExpiredRange = {
-      tree: streamKeyText(tree),
-      month: order.month,
-      from: tree.from,
-      count: tree.count,
-      first: tree.first,
-      last: tree.last,
-      root,
-      policy: `keep ${order.keep.text}`,
-      approvers: order.approvers,
-      holds: order.holds,
-    };
-    await ledger.record('retention', retentionLines(range, order.by));
+  for (const range of ranges) {
+    if (range.tree.announced !== undefined) continue;
+    await keepLastTile(engine, range.tree);
+    await ledger.record('retention', linesOf(range, order));
   }
   await ledger.heartbeat();
 }

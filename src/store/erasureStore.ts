@@ -9,8 +9,12 @@ export type RecordPlace = StreamKey & { readonly offset: bigint };
 /** What is derived from a record, in the order it goes: `events` last, because it says who is quoted where. */
 const derivedTables = ['sessions', 'hits', 'set_aside', 'events'] as const;
 
-/** A statement stays readable to the engine however many records are named. */
-const placesPerStatement = 500;
+/**
+ * A statement stays readable to the engine (256 KiB) however many records are named, also where it names them five
+ * times and the streams have long names.
+ */
+const placesPerStatement = 100;
+const idsPerStatement = 1_000;
 
 /** What a person needs to know of a record before it is erased. */
 export interface RecordContent extends RecordPlace {
@@ -79,10 +83,12 @@ function isPlaceOf(event: string, places: readonly RecordPlace[]): string {
 }
 
 export async function deleteAlerts(engine: Engine, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return;
-  await engine.command(
-    `ALTER TABLE kw.alerts DELETE WHERE id IN (${ids.map(sqlString).join(', ')}) SETTINGS mutations_sync = 1`,
-  );
+  for (let i = 0; i < ids.length; i += idsPerStatement) {
+    const some = ids.slice(i, i + idsPerStatement).map(sqlString);
+    await engine.command(
+      `ALTER TABLE kw.alerts DELETE WHERE id IN (${some.join(', ')}) SETTINGS mutations_sync = 1`,
+    );
+  }
 }
 
 /** Removes what is derived from these records. */

@@ -21,18 +21,51 @@ export async function heldMonths(engine: Engine, scope: HeldScope): Promise<Read
   return new Map(rows.map((r) => [String(r.month), Number(r.n)]));
 }
 
+type Place = StreamKey & { readonly offset: bigint };
+
 /** Which of these records a hold covers. */
 export async function heldAmong(
   engine: Engine,
   scope: HeldScope,
-  records: readonly (StreamKey & { readonly offset: bigint })[],
+  records: readonly Place[],
 ): Promise<number> {
-  const places = records.map((r) => `(${sqlString(r.stream)}, ${r.partition}, ${r.epoch}, ${r.offset})`);
-  const [row] = await engine.rows(
-    `SELECT uniqExact(stream, partition, epoch, offset) AS n FROM (${heldRows(scope)}) ` +
-      `WHERE (stream, partition, epoch, offset) IN (${places.join(', ')})`,
-  );
-  return Number(row?.n ?? 0);
+  let held = 0;
+  for (const named of namedPlaces(records)) {
+    const [row] = await engine.rows(
+      `SELECT uniqExact${coordinates} AS n FROM (${heldRows(scope)}) WHERE ${coordinates} IN (${named})`,
+    );
+    held += Number(row?.n ?? 0);
+  }
+  return held;
+}
+
+/** Which of these records, in the stream of a hold, nothing was derived from yet: they may be about anyone. */
+export async function underivedAmong(
+  engine: Engine,
+  { stream }: HeldScope,
+  records: readonly Place[],
+): Promise<number> {
+  let underived = 0;
+  for (const named of namedPlaces(records.filter((r) => stream === undefined || r.stream === stream))) {
+    const of = (table: string) =>
+      `SELECT stream, partition, epoch, offset FROM kw.${table} WHERE ${coordinates} IN (${named})`;
+    const [row] = await engine.rows(
+      `SELECT uniqExact${coordinates} AS n FROM (${of('records')}) WHERE ${coordinates} NOT IN (${of('events')} UNION ALL ${of('set_aside')})`,
+    );
+    underived += Number(row?.n ?? 0);
+  }
+  return underived;
+}
+
+const coordinates = '(stream, partition, epoch, offset)';
+/** A statement stays readable to the engine however many records are named. */
+const placesPerStatement = 200;
+
+function* namedPlaces(records: readonly Place[]): Generator<string> {
+  for (let i = 0; i < records.length; i += placesPerStatement) {
+    const some = records.slice(i, i + placesPerStatement);
+    yield some.map((r) => `(${sqlString(r.stream)}, ${r.partition}, ${r.epoch}, ${r.offset})`).join(', ');
+  }
 }
 
 /** In doubt a record is held: what was not understood may be about anyone, and has no time of its own. */

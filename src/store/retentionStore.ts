@@ -83,6 +83,17 @@ export async function derivedExtents(engine: Engine, month: string): Promise<Der
   }));
 }
 
+/** How many records of this stretch have a row in `events` or `set_aside` of the month. */
+export async function countDerived(engine: Engine, month: string, range: Offsets): Promise<number> {
+  const of = (table: string) =>
+    `SELECT offset FROM kw.${table} WHERE _partition_id = {month:String} AND ${sqlOffsets(range, range.first, range.last)}`;
+  const [row] = await engine.rows(
+    `SELECT uniqExact(offset) AS n FROM (${of('events')} UNION ALL ${of('set_aside')})`,
+    { month },
+  );
+  return Number(row?.n);
+}
+
 /** Drops one month of one table, and the parts that earlier merges left of it. The table setting refuses stray drops. */
 export async function dropMonth(engine: Engine, table: MonthTable, month: string): Promise<void> {
   await engine.command(

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { eraseRecords } from '../../src/app/erasure.ts';
 import { addHold, releaseHold } from '../../src/app/hold.ts';
 import { planRetention } from '../../src/app/retentionPlan.ts';
 import { readExpired } from '../../src/ledger/audit/lawfulLeaves.ts';
@@ -8,6 +9,7 @@ import {
   growing,
   newWorld,
   old,
+  oldFile,
   openStore,
   order,
   removeWorld,
@@ -89,6 +91,30 @@ describe('a legal hold', () => {
     await engine.close();
     await hold(dir, { identity: 'nobody' });
     expect(await plan(dir)).toEqual(['202509 held case-7:1', '202510 goes']);
+  });
+
+  it('does not let a record go that nothing was derived from, because no hold would find it', async () => {
+    const dir = await newWorld();
+    await hold(dir, { identity: 'nobody' });
+    const engine = await openStore(dir);
+    await engine.command(
+      "ALTER TABLE kw.events DELETE WHERE stream = 'old.ndjson' AND offset = 0 SETTINGS mutations_sync = 1",
+    );
+    await engine.close();
+    await expect(apply(dir)).rejects.toThrow(/KW_RETENTION.*old.ndjson\/0\/0 has records without a row/);
+    const erase = withLedger(dir, (parts) =>
+      eraseRecords(parts, {
+        records: [{ ...oldFile, offset: 0n }],
+        basis: 'x',
+        approvers: ['Ada', 'Ben'],
+        by: 'ops',
+        dataDir: dir,
+      }),
+    );
+    await expect(erase).rejects.toThrow(/KW_HELD.*covers 1 of these 1 records/);
+    expect(
+      await rowsOf(dir, "SELECT count() AS n FROM kw.meta WHERE kind IN ('retention', 'erasure')"),
+    ).toEqual([{ n: 0 }]);
   });
 
   it('lets the other months go, and its own when it was released', async () => {

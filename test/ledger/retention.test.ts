@@ -190,6 +190,17 @@ describe('retention apply refuses, and drops nothing', () => {
     expect(await rowsOf(dir, count)).toEqual(before);
   });
 
+  it('names so long that what is said would stand in two leaves, of which neither allows anything', async () => {
+    const dir = await newWorld();
+    const long = withLedger(dir, (parts) =>
+      applyRetention(parts, { ...order, approvers: ['名'.repeat(300), '字'.repeat(300)], now: time.now }),
+    );
+    await expect(long).rejects.toThrow('too long for a leaf');
+    expect(await rowsOf(dir, "SELECT count() AS n FROM kw.meta WHERE kind = 'retention'")).toEqual([
+      { n: 0 },
+    ]);
+  });
+
   it('less than two approvers', async () => {
     const dir = await newWorld();
     const one = withLedger(dir, (parts) =>
