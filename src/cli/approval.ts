@@ -25,5 +25,10 @@ export function shortText(value: string): string {
 
 /** The account that runs the command: it stands in the meta-log beside those who approved. */
 export function whoRuns(): string {
-  return userInfo().username;
+  try {
+    return userInfo().username;
+  } catch {
+    // A container's account need not have a name.
+    return `uid ${process.getuid?.()}`;
+  }
 }
