@@ -30,7 +30,9 @@ export function endsOfExpired(engine: Engine): ExpiredEnds {
         const index = Math.floor(at / 256);
         const hashes = (await readTiles(engine, key, [{ level: 0, index }])).get(`0/${index}`);
         const hash = hashes?.subarray((at % 256) * 32, (at % 256) * 32 + 32);
-        if (hash?.length === 32) found.set(range.tree, { key, offset: range.last, leaf: hash });
+        // A hold may have kept an older month longer than a newer one.
+        const isNewer = range.last > (found.get(range.tree)?.offset ?? -1n);
+        if (isNewer && hash?.length === 32) found.set(range.tree, { key, offset: range.last, leaf: hash });
       }
       ends = found;
     },

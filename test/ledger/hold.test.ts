@@ -1,13 +1,16 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { eraseRecords } from '../../src/app/erasure.ts';
+import { endsOfExpired } from '../../src/app/expiredEnds.ts';
 import { addHold, releaseHold } from '../../src/app/hold.ts';
 import { planRetention } from '../../src/app/retentionPlan.ts';
 import { readExpired } from '../../src/ledger/audit/lawfulLeaves.ts';
 import type { HoldScope } from '../../src/ledger/hold.ts';
 import {
   apply,
+  audit,
   growing,
   newWorld,
+  offsetOf,
   old,
   oldFile,
   openStore,
@@ -133,7 +136,10 @@ describe('a legal hold', () => {
     expect([second.dropped, second.held].map((ms) => ms.map((m) => m.month))).toEqual([['202509'], []]);
     const engine = await openStore(dir);
     const said = await readExpired(engine);
+    const ends = endsOfExpired(engine);
+    await ends.refresh();
     await engine.close();
+    expect(ends.extent(audit).end?.offset).toBe(offsetOf(growing, 436));
     expect(said.map((r) => [r.tree, r.month, r.from, r.count, r.holds])).toEqual([
       ['audit.ndjson/0/0', '202510', 300, 137, 1],
       ['audit.ndjson/0/0', '202509', 0, 300, 0],
