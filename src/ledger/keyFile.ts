@@ -33,11 +33,15 @@ export function keyPassphrase(
   const [value, path] = [env[name], env[`${name}_FILE`]];
   if (value) return new Secret(value);
   if (!path) return undefined;
+  let line: string;
   try {
-    return new Secret((readFileSync(path, 'utf8').split('\n')[0] ?? '').replace(/\r$/, ''));
+    line = (readFileSync(path, 'utf8').split('\n')[0] ?? '').replace(/\r$/, '');
   } catch (cause) {
     throw new KeywitnessError('KW_KEY', `${name}_FILE ${path} cannot be read.`, { cause });
   }
+  // An empty passphrase encrypts nothing, and everything would say that it does.
+  if (line === '') throw new KeywitnessError('KW_KEY', `${name}_FILE ${path} begins with no passphrase.`);
+  return new Secret(line);
 }
 
 /** Makes a key and writes it, whole or not at all; an existing file is never written over. */

@@ -251,6 +251,9 @@ describe('the signing key', () => {
     await expect(openKeys(data, {})).rejects.toThrow(/KW_KEY/);
     await expect(openKeys(data, { KEYWITNESS_KEY_PASSPHRASE: 'wrong' })).rejects.toThrow(/KW_KEY/);
     writeFileSync(join(dir, 'pass'), 'correct horse\n');
+    writeFileSync(join(dir, 'empty'), '\n');
+    const none = openKeys(data, { KEYWITNESS_KEY_PASSPHRASE_FILE: join(dir, 'empty') });
+    await expect(none).rejects.toThrow('begins with no passphrase');
     const again = await openKeys(data, { KEYWITNESS_KEY_PASSPHRASE_FILE: join(dir, 'pass') });
     expect(again.publicKey).toEqual(made.publicKey);
     expect(readIdentity(data)?.publicKey).toEqual(made.publicKey);
