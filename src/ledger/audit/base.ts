@@ -26,7 +26,7 @@ export interface TreeHead {
 export interface Base {
   readonly meta: TreeStart;
   /** Settings, holds, retention and erasures before it, in order: each proved to be under the checkpoint. */
-  readonly leaves: readonly MetaLeaf[];
+  readonly leaves: readonly { readonly index: number; readonly leaf: MetaLeaf }[];
   /** The last leaf under the checkpoint. */
   readonly last: MetaLeaf;
   /** What each tree's last listing under the checkpoint says. */
@@ -63,7 +63,10 @@ export async function readBase(store: AuditStore, kept: Checkpoint): Promise<Bas
   if (last === undefined) return undefined;
   return {
     meta: { ...head, place: { ...beginning, offset: BigInt(size - 1) } },
-    leaves: lasting.flatMap((row) => parseMeta(row.text) ?? []),
+    leaves: lasting.flatMap(({ index, text }) => {
+      const leaf = parseMeta(text);
+      return leaf === undefined ? [] : [{ index, leaf }];
+    }),
     last,
     pins: new Map([...listings].flatMap(([origin, index]) => listedPin(origin, byIndex.get(index)))),
   };

@@ -18,6 +18,8 @@ export interface KeyAudit {
   signed(checkpoint: Checkpoint, by: readonly NoteVerifier[], where: string): Finding | undefined;
   /** A line of the anchor that names a key or the root. */
   anchored(kind: 'key' | 'root', publicKey: Buffer): void;
+  /** The key in force at an index of the meta-log. */
+  keyAt(index: number): Buffer;
   /** A leaf of the meta-log, in order. */
   leaf(index: number, leaf: MetaLeaf | undefined): void;
   /** `anchoredSize`: of the newest meta checkpoint that the anchor holds. */
@@ -96,6 +98,7 @@ function createKeyAudit(
       strange = named.key.filter((k) => !history.has(k));
       cache.clear();
     },
+    keyAt: (index) => (history.eras()[history.eraAt(index)] ?? { publicKey }).publicKey,
     leaf(index, leaf) {
       stored = index + 1;
       if (leaf !== undefined) streams.leaf(index, leaf);

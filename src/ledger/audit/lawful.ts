@@ -1,3 +1,4 @@
+import { isSignedIfAct } from '../actSignature.ts';
 import { areTwoApprovers } from '../approvers.ts';
 import { type ErasedRecord, parseErasure } from '../erasure.ts';
 import { type HoldAct, holdsInForce, parseHold } from '../hold.ts';
@@ -13,19 +14,22 @@ export interface LawfulActs {
 }
 
 export interface LawWatch extends LawfulActs {
-  /** Reads a signed leaf. @returns why it allows nothing; undefined = it is right, or of another kind */
-  see(leaf: MetaLeaf): string | undefined;
+  /** Reads a leaf under a checkpoint. @returns why it allows nothing; undefined = it is right, or of another kind */
+  see(index: number, leaf: MetaLeaf): string | undefined;
 }
 
-/** Two approvers, and no hold in force: only then does a leaf allow that evidence goes. */
-export function createLawWatch(): LawWatch {
+/** Signed by itself, two approvers, and no hold in force: only then does a leaf allow that evidence goes. */
+export function createLawWatch(logId: string, keyAt: (index: number) => Buffer): LawWatch {
   const expired = new Map<string, ExpiredRange[]>();
   const erased = new Map<string, Map<bigint, ErasedRecord>>();
   const holds: HoldAct[] = [];
   return {
     expired,
     erased,
-    see(leaf) {
+    see(index, leaf) {
+      if (!isSignedIfAct({ logId, index }, leaf, keyAt(index))) {
+        return 'it is not signed by the key in force there';
+      }
       if (leaf.kind === 'hold') {
         const act = parseHold(leaf);
         if (act === undefined) return 'it is no hold';

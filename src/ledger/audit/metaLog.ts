@@ -7,6 +7,7 @@ import { type BoundFrom, parseBinding } from '../settings.ts';
 import type { AuditStore, MetaLeafRow } from './auditStore.ts';
 import type { Base } from './base.ts';
 import type { Finding } from './findings.ts';
+import type { KeyAudit } from './keys.ts';
 import { createLawWatch, type LawfulActs } from './lawful.ts';
 import { type OutsideTime, timeWatch } from './metaTimes.ts';
 import type { Pin, PinBook } from './pins.ts';
@@ -37,7 +38,8 @@ export interface MetaAuditOptions {
   /** Milliseconds. */
   readonly now: number;
   readonly outside: readonly OutsideTime[];
-  readonly onLeaf: (index: number, leaf: MetaLeaf | undefined) => void;
+  readonly logId: string;
+  readonly keys: Pick<KeyAudit, 'leaf' | 'keyAt'>;
   /** What stands before it was verified before. */
   readonly base: Base | undefined;
 }
@@ -50,12 +52,12 @@ export async function auditMeta(options: MetaAuditOptions): Promise<MetaAudit> {
   const bindings = bindingWatch(book);
   const silence = silenceWatch();
   const times = timeWatch(options.outside);
-  const lawful = createLawWatch();
+  const lawful = createLawWatch(options.logId, options.keys.keyAt);
   const checkpoints = checkpointWatch(pins);
   const findings: Finding[] = [];
-  for (const leaf of base?.leaves ?? []) {
+  for (const { index, leaf } of base?.leaves ?? []) {
     bindings.see(leaf, true);
-    lawful.see(leaf);
+    lawful.see(index, leaf);
   }
   if (base !== undefined) {
     bindings.pinned(base.pins);
@@ -67,7 +69,7 @@ export async function auditMeta(options: MetaAuditOptions): Promise<MetaAudit> {
     for (const row of page) {
       count += 1;
       const leaf = parseMeta(row.text);
-      options.onLeaf(row.index, leaf);
+      options.keys.leaf(row.index, leaf);
       // Whoever can only INSERT can still add a leaf that nobody signed: it must not pass for a word of ours.
       const isSigned = signedSize === 0 || count <= signedSize;
       const isWhole = leaf !== undefined && leaf.kind === row.kind && leaf.time === row.made_at;
@@ -79,7 +81,7 @@ export async function auditMeta(options: MetaAuditOptions): Promise<MetaAudit> {
       checkpoints.see(row.index, leaf);
       silence.see(leaf, isSigned && signedSize > 0);
       if (!isSigned) continue;
-      const why = lawful.see(leaf);
+      const why = lawful.see(row.index, leaf);
       if (why !== undefined) {
         findings.push(atIndex('modified', row.index, `this ${leaf.kind} leaf allows nothing: ${why}`));
       }

@@ -56,7 +56,7 @@ export async function verifyLog(
   const kept = since === undefined ? [] : addKept(since, identity, signed.keys, book);
   const { keys, outside } = signed;
   const pins = book.of(metaOrigin(logId)).filter((p) => p.size > (base?.meta.frontier.size ?? -1));
-  const meta = await auditMeta({ store, pins, book, now, outside, onLeaf: keys.leaf, base });
+  const meta = await auditMeta({ store, pins, book, now, outside, logId, keys, base });
   const { bindings, lawful, isStopped } = meta;
   const keyAudit = keys.end(signed.anchoredSize);
   const foreign = foreignFound(await store.foreignColumns());
