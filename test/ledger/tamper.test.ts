@@ -130,6 +130,44 @@ describe('verify', () => {
     expect(reason).toMatchObject({ exit: 1, first: `column-modified ${tree} ${offsetOf(50)}` });
   });
 
+  it('says that derived rows were deleted, not lost in a crash, also of the last records that were signed', async () => {
+    const at = offsetOf(590);
+    const report = await verifyAfter((engine) => remove(engine, 'kw.events', `offset >= ${at}`));
+    expect(report).toMatchObject({ exit: 1, first: `event-deleted ${tree} ${at}` });
+    expect(report.findings).toHaveLength(10);
+  });
+
+  it('names a tile that is not its leaves, is gone, or is of leaves that are not there', async () => {
+    const name = 'tile 0/1';
+    const changed = await verifyAfter((e) =>
+      update(
+        e,
+        'kw.tiles',
+        "hashes = concat(repeat('x', 32), substring(hashes, 33))",
+        'index = 1 AND level = 0',
+      ),
+    );
+    const root = await verifyAfter((e) =>
+      update(e, 'kw.tiles', "root = unhex(repeat('ab', 32))", 'index = 1'),
+    );
+    const gone = await verifyAfter((e) => remove(e, 'kw.tiles', 'index = 1'));
+    const more = await verifyAfter((e) =>
+      e.command(
+        'INSERT INTO kw.tiles SETTINGS insert_deduplicate = 0 SELECT * REPLACE (toUInt64(9) AS index) FROM kw.tiles WHERE index = 1',
+      ),
+    );
+    for (const [report, kind] of [
+      [changed, 'modified'],
+      [root, 'modified'],
+      [gone, 'deleted'],
+    ] as const) {
+      expect(report).toMatchObject({ exit: 1, first: `${kind} ${tree} ${offsetOf(511)}` });
+      expect(report.findings[0]?.detail).toContain(name);
+    }
+    expect(more.findings[0]).toMatchObject({ class: 'inserted', tree });
+    expect(more.findings[0]?.detail).toContain('tile 0/9');
+  });
+
   it('says not rebuilt, never modified, for rows of an older adapter', async () => {
     const newer = (await loadSources()).map(
       (s): RegisteredSource => ({

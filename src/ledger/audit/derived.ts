@@ -20,7 +20,7 @@ import type { BoundFrom } from '../settings.ts';
 import type { AuditStore } from './auditStore.ts';
 import type { Finding, FindingClass } from './findings.ts';
 import { type BucketSum, type Gone, indexWalk } from './page.ts';
-import { partsOf, readingsOf, tableOf, writePart } from './reading.ts';
+import { type Part, partsOf, readingsOf, tableOf, writePart } from './reading.ts';
 
 /** What the derived tables must hold of one tree, bucket by bucket. */
 export type ExpectedSums = Map<bigint, Omit<BucketSum, 'bucket'>>;
@@ -235,40 +235,59 @@ function recordComparison(
     // Of a record whose bytes were changed the columns say nothing more, and unread ones are said already.
     const isSkipped = !isErased && (reading === undefined || !isAsWritten || !leafOf(record).equals(leaf));
     const parts = isErased || isSkipped || reading === undefined ? [] : partsOf(record, reading, registry);
-    const seen = new Set<number>();
-    let isPartlyOlder = false;
-    let count = 0;
+    const rows: RecordRows = { parts, offset, seen: new Set(), count: 0, isPartlyOlder: false };
     for (let row = await found.of(offset); row !== undefined; row = await found.of(offset)) {
-      if (isSkipped) continue;
-      count += 1;
-      const part = parts[row.idx];
-      const by = row.table === 'events' ? derivedBy(row.bytes) : undefined;
-      const isOld = by !== undefined && isOlder(by, registry) && !seen.has(row.idx);
-      isPartlyOlder ||= isOld;
-      if (part === undefined || tableOf(part) !== row.table || seen.has(row.idx)) {
-        const isOther = part !== undefined && !seen.has(row.idx) && hasOlder;
-        if (isOld || isOther) report.say('not-rebuilt', row, olderDetail);
-        else report.say('event-inserted', row, 'a derived row that no record accounts for');
-        continue;
-      }
-      seen.add(row.idx);
-      out.clear();
-      writePart(out, offset, row.idx, part);
-      if (row.bytes.equals(out.bytes())) continue;
-      if (isOld) report.say('not-rebuilt', row, olderDetail);
-      else {
-        const names =
-          row.table === 'events' ? differingColumns('events', out.bytes(), row.bytes) : ['set_aside'];
-        report.say('column-modified', row, `not what the bytes say: ${names.join(', ')}`);
-      }
+      if (!isSkipped) judgeRow(row, rows, { registry, hasOlder, out, report });
     }
-    const isOtherwise = isPartlyOlder || (hasOlder && count > 0);
+    const isOtherwise = rows.isPartlyOlder || (hasOlder && rows.count > 0);
     for (const idx of parts.keys()) {
-      if (seen.has(idx)) continue;
+      if (rows.seen.has(idx)) continue;
       if (isOtherwise) report.say('not-rebuilt', { offset, idx }, olderDetail);
       else sayMissing(options, { offset, idx, index: at }, report);
     }
   };
+}
+
+/** The rows of one record as they are met. */
+interface RecordRows {
+  readonly parts: readonly Part[];
+  readonly offset: bigint;
+  readonly seen: Set<number>;
+  count: number;
+  isPartlyOlder: boolean;
+}
+
+interface RowTools {
+  readonly registry: SourceRegistry;
+  /** Rows of an older adapter stand in this tree. */
+  readonly hasOlder: boolean;
+  readonly out: RowBinaryWriter;
+  readonly report: Reporter;
+}
+
+function judgeRow(row: FoundRow, rows: RecordRows, { registry, hasOlder, out, report }: RowTools): void {
+  const { parts, seen } = rows;
+  rows.count += 1;
+  const part = parts[row.idx];
+  const isFirst = !seen.has(row.idx);
+  const isOld = isFirst && row.table === 'events' && isOlder(derivedBy(row.bytes), registry);
+  rows.isPartlyOlder ||= isOld;
+  if (part === undefined || tableOf(part) !== row.table || !isFirst) {
+    // What an older adapter set aside may be an event today.
+    const isOther = part !== undefined && isFirst && hasOlder;
+    if (isOld || isOther) report.say('not-rebuilt', row, olderDetail);
+    else report.say('event-inserted', row, 'a derived row that no record accounts for');
+    return;
+  }
+  seen.add(row.idx);
+  out.clear();
+  writePart(out, rows.offset, row.idx, part);
+  if (row.bytes.equals(out.bytes())) return;
+  if (isOld) report.say('not-rebuilt', row, olderDetail);
+  else {
+    const names = row.table === 'events' ? differingColumns('events', out.bytes(), row.bytes) : ['set_aside'];
+    report.say('column-modified', row, `not what the bytes say: ${names.join(', ')}`);
+  }
 }
 
 const olderDetail = 'derived by an older adapter: not compared';

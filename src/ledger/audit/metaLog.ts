@@ -55,11 +55,11 @@ export async function auditMeta(options: MetaAuditOptions): Promise<MetaAudit> {
   const lawful = createLawWatch(options.logId, options.keys.keyAt);
   const checkpoints = checkpointWatch(pins);
   const findings: Finding[] = [];
-  for (const { index, leaf } of base?.leaves ?? []) {
-    bindings.see(leaf, true);
-    lawful.see(index, leaf);
-  }
   if (base !== undefined) {
+    for (const { index, leaf } of base.leaves) {
+      bindings.see(leaf, true);
+      lawful.see(index, leaf);
+    }
     bindings.pinned(base.pins);
     silence.see(base.last, true);
     times.see(from - 1, base.last);
@@ -77,14 +77,12 @@ export async function auditMeta(options: MetaAuditOptions): Promise<MetaAudit> {
         findings.push(atIndex('modified', row.index, 'this leaf of the meta-log is not one'));
       }
       if (leaf === undefined) continue;
-      if (isSigned) times.see(row.index, leaf);
       checkpoints.see(row.index, leaf);
       silence.see(leaf, isSigned && signedSize > 0);
       if (!isSigned) continue;
+      times.see(row.index, leaf);
       const why = lawful.see(row.index, leaf);
-      if (why !== undefined) {
-        findings.push(atIndex('modified', row.index, `this ${leaf.kind} leaf allows nothing: ${why}`));
-      }
+      if (why !== undefined) findings.push(allowsNothing(row.index, leaf, why));
       if (leaf.kind === 'gap') findings.push(gapOf(leaf));
     }
   }
@@ -210,6 +208,10 @@ function checkpointWatch(pins: readonly Pin[]) {
       return [...missing(inStore, 'in the store'), ...missing(outside, 'in the anchor')];
     },
   };
+}
+
+function allowsNothing(index: number, { kind }: MetaLeaf, why: string): Finding {
+  return atIndex('modified', index, `this ${kind} leaf allows nothing: ${why}`);
 }
 
 /** A loss that was noticed and signed: listed, and no verdict against the log. */

@@ -61,18 +61,9 @@ export async function verifyLog(
   const keyAudit = keys.end(signed.anchoredSize);
   const foreign = foreignFound(await store.foreignColumns());
   const areRowsComparable = options.areRowsCompared !== false && foreign.areRowsComparable;
+  const known = { store, logId, book, bindings, lawful, isStopped, base, areRowsComparable };
   const trees = foreign.areRecordsReadable
-    ? await auditTrees({
-        ...options,
-        store,
-        logId,
-        book,
-        bindings,
-        lawful,
-        isStopped,
-        base,
-        areRowsComparable,
-      })
+    ? await auditTrees({ ...options, ...known })
     : { reports: [], findings: [] };
   const findings = worstFirst([
     ...signed.findings,
