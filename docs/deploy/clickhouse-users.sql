@@ -42,6 +42,8 @@ GRANT ALTER DELETE ON kw.sessions TO keywitness_retention;
 GRANT ALTER DELETE ON kw.hits TO keywitness_retention;
 GRANT ALTER DELETE ON kw.alerts TO keywitness_retention;
 GRANT CREATE TEMPORARY TABLE ON *.* TO keywitness_retention;
+-- Waits until what was removed is off the disk.
+GRANT SELECT ON system.parts TO keywitness_retention;
 
 CREATE USER IF NOT EXISTS keywitness IDENTIFIED WITH sha256_password BY 'PUT THE WRITER''S PASSWORD HERE' DEFAULT ROLE NONE;
 GRANT keywitness_writer TO keywitness;

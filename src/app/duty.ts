@@ -7,6 +7,7 @@ import type { Catalog } from '../enrich/catalog.ts';
 import type { LedgerKeys } from '../ledger/keys.ts';
 import { heartbeatIntervalMs, Ledger } from '../ledger/ledger.ts';
 import { parseMeta } from '../ledger/meta.ts';
+import type { AccountBreach } from '../store/accounts.ts';
 import type { Engine } from '../store/client.ts';
 import { metaLeavesOfKind, openLedgerStore } from '../store/ledgerStore.ts';
 import type { LogFence } from '../store/metaAppend.ts';
@@ -124,15 +125,22 @@ function heartbeats(options: DutyOptions, ledger: Ledger, takeOver: () => Promis
     highs: await options.highs(),
     hashes: { rules: String(rules.version), catalog: catalog.hash },
   });
-  let checkedAt = clock.now();
   const told = new Set<string>();
+  /** Up to here every record has its rows, or people know that it has not. */
+  let cleanTo = clock.now() - deriveMs;
+  /** When a record without rows was seen first: a store that was away leaves some, for who stored them to mend. */
+  let seen = new Map<string, number>();
+  const lateRows = async (): Promise<readonly AccountBreach[]> => {
+    const now = clock.now();
+    const to = now - deriveMs;
+    const found = await underived(engine, cleanTo, to);
+    seen = new Map(found.map(({ sentence }) => [sentence, seen.get(sentence) ?? now]));
+    const late = found.filter(({ sentence }) => now - (seen.get(sentence) ?? now) >= deriveMs);
+    if (found.length === late.length) cleanTo = Math.max(cleanTo, to);
+    return late;
+  };
   const check = async () => {
-    const until = clock.now() - deriveMs;
-    const breaches = [
-      ...(await checkTrees(engine, ledger)),
-      ...(await underived(engine, checkedAt - deriveMs, until)),
-    ];
-    checkedAt = until + deriveMs;
+    const breaches = [...(await checkTrees(engine, ledger)), ...(await lateRows())];
     for (const { key, sentence } of breaches) {
       if (told.has(sentence)) continue;
       told.add(sentence);
