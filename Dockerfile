@@ -17,6 +17,7 @@ COPY --from=build /app/rules ./rules
 COPY --from=build /app/schemas ./schemas
 COPY --from=build /app/src/store/migrations ./src/store/migrations
 COPY --from=build /app/src/demo ./src/demo
+COPY --from=build /app/docs/verify.mjs ./docs/verify.mjs
 RUN mkdir -p /var/lib/keywitness /var/lib/keywitness-anchor && chown node:node /var/lib/keywitness /var/lib/keywitness-anchor
 USER node
 VOLUME ["/var/lib/keywitness", "/var/lib/keywitness-anchor"]
