@@ -82,9 +82,7 @@ async function eachTable(scene: Scene, fault: Pick<Fault, 'kind' | 'delayMs'>): 
 async function slow(scene: Scene): Promise<Outcome> {
   const { world, server, random, pauseMs } = scene;
   await server.fault({ kind: 'slow', delayMs: between(random, 200, 1_200) });
-  const until = Date.now() + pauseMs;
-  do await load(scene);
-  while (Date.now() < until);
+  for (const end = Date.now() + pauseMs; Date.now() < end; await sleep(1_000)) await load(scene);
   await world.caughtUp(240_000);
   await server.fault({ kind: 'none' });
   return { unseen: [], alerts: [] };
