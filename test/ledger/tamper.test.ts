@@ -153,7 +153,7 @@ describe('verify', () => {
     const gone = await verifyAfter((e) => remove(e, 'kw.tiles', 'index = 1'));
     const more = await verifyAfter((e) =>
       e.command(
-        'INSERT INTO kw.tiles SETTINGS insert_deduplicate = 0 SELECT * REPLACE (toUInt64(9) AS index) FROM kw.tiles WHERE index = 1',
+        'INSERT INTO kw.tiles SETTINGS insert_deduplicate = 0 SELECT * REPLACE (toUInt64(9) AS index) FROM (SELECT * FROM kw.tiles WHERE index = 1)',
       ),
     );
     for (const [report, kind] of [
