@@ -247,6 +247,19 @@ describe('a tree whose tiles still hold what was signed', () => {
     );
   });
 
+  it('names the last record that is left when the end is gone, and how many went', async () => {
+    await fc.assert(
+      fc.asyncProperty(scene, async (s) => {
+        const rows = rowsOf(s.holes, s.transport);
+        const left = 1 + (s.pick % (rows.length - 1));
+        const findings = await audit(rows.slice(0, left), pinsAt(rows, s.sizes), s.transport, rows);
+        expect(findings).toMatchObject([{ class: 'truncated', offset: offsetAt(rows, left - 1) }]);
+        const gone = rows.length - left;
+        if (gone > 1) expect(findings[0]?.detail).toContain(`(${gone} records)`);
+      }),
+    );
+  });
+
   it('names each of several changes, and holds what stands between them against its pins', async () => {
     const rows = rowsOf(new Array(60).fill(1), 'kafka');
     const pins = pinsAt(rows, [10, 20, 30, 40, 50]);
