@@ -12,6 +12,9 @@ export interface PendingTiles extends TileQueue {
   write(append: (rows: readonly (StreamKey & Tile)[]) => Promise<void>): Promise<void>;
 }
 
+/** 16 MiB of hashes: a store made before there were tiles has all of them to write at its first start. */
+const tilesAtOnce = 2_048;
+
 export const noneStored: ReadonlySet<string> = new Set();
 
 export function pendingTiles(): PendingTiles {
@@ -23,9 +26,11 @@ export function pendingTiles(): PendingTiles {
         if (!stored.has(tileName(tile))) waiting.push({ stream, partition, epoch, ...tile });
       },
     async write(append) {
-      const rows = waiting;
-      if (rows.length > 0) await append(rows);
-      waiting = waiting.slice(rows.length);
+      while (waiting.length > 0) {
+        const rows = waiting.slice(0, tilesAtOnce);
+        await append(rows);
+        waiting = waiting.slice(rows.length);
+      }
     },
   };
 }
