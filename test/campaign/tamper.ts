@@ -43,7 +43,9 @@ export async function attackLogs(options: TamperOptions): Promise<TamperOutcome>
     const isEnough = () =>
       Object.keys(attacks).every((name) => (outcome.classes.get(name)?.cases ?? 0) >= options.cases);
     for (let i = 0; i < worldsMax && !isEnough(); i += 1) {
+      const before = outcome.wrong.length;
       await attackWorld(options, options.seed * 1_000_003 + i, { folder, store, outcome });
+      for (const line of outcome.wrong.slice(before)) options.say(`  ${line}`);
       if ((i + 1) % 10 === 0)
         options.say(`tamper: ${i + 1} logs, ${outcome.wrong.length} cases not as they should be`);
     }
@@ -140,7 +142,7 @@ export const tamper: Campaign = {
       sums.detected += counts.detected;
       sums.located += counts.located;
     }
-    for (const line of wrong.slice(0, 20)) say(`  ${line}`);
+    say(`  ${wrong.length} cases not as they should be`);
     say(`  ${clean} clean verifies`);
     return { ...sums, falseAlarms };
   },
