@@ -36,6 +36,8 @@ interface Signs {
   readonly mismatches: TreeRow[];
   /** Offset that comes twice, or lies within the record before. */
   double: bigint | undefined;
+  /** The record before the first that does not begin where that one ends. */
+  uneven: bigint | undefined;
   /** First hole before a record. Kafka's own holes are lawful: a hole alone proves nothing. */
   hole: bigint | undefined;
   holes: number;
@@ -59,6 +61,10 @@ export async function judgeStretch(stretch: Stretch, rows: AsyncIterable<TreeRow
     return isReordered(mismatches, transport)
       ? say('reordered', mismatches[0].offset, 'records stand in one another’s place')
       : say('modified', mismatches[0].offset, 'bytes and leaf do not belong together');
+  }
+  // As many as were signed, and one does not begin where the one before it ends: that one was longer or shorter.
+  if (transport === 'file' && signs.uneven !== undefined && stored === pinnedMax) {
+    return say('modified', signs.uneven, 'bytes and leaf were changed together, and the length with them');
   }
   if (signs.double !== undefined)
     return say('inserted', signs.double, 'a record stands where another one is');
@@ -120,6 +126,7 @@ async function signsOf(
     last: undefined,
     mismatches: [],
     double: undefined,
+    uneven: undefined,
     hole: undefined,
     holes: 0,
     leaves: [],
@@ -138,6 +145,7 @@ async function signsOf(
     signs.last = row.offset;
     // A file begins at 0; where a topic begins is the broker's retention.
     const { from, to } = previous ? expectedBehind(previous, transport) : { from: 0n, to: 2n };
+    if (row.offset < from || row.offset > to) signs.uneven ??= previous?.offset;
     if (row.offset < from) signs.double ??= row.offset;
     else if (row.offset > to && (previous !== undefined || transport === 'file')) {
       signs.hole ??= placeOfHole(previous, row, 1, transport);
