@@ -282,6 +282,8 @@ describe('a tree whose tiles still hold what was signed', () => {
     for (const [a, b] of [
       [10, 11],
       [3, 27],
+      // A checkpoint lies between the two.
+      [29, 30],
     ] as const) {
       const at = (place: number, from: number) => ({ ...(rows[from] as Row).record, offset: BigInt(place) });
       const kept = rows

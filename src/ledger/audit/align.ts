@@ -10,6 +10,8 @@ export interface Difference {
 
 export interface Alignment {
   readonly differences: readonly Difference[];
+  /** Rows where others were signed: each may stand in another's place, also in that of one behind the next pin. */
+  readonly changed: readonly Changed[];
   /** The last row that belongs to these leaves; undefined = none does. */
   readonly last: TreeRow | undefined;
 }
@@ -35,7 +37,7 @@ interface Gap {
 }
 
 /** A row where another one was signed. */
-interface Changed {
+export interface Changed {
   readonly row: TreeRow;
   readonly signed: Buffer;
 }
@@ -68,7 +70,7 @@ export async function align(
     differences.push({ kind, offset: row.offset, count: 1 });
   }
   differences.push(...judged.flatMap((j) => j.differences));
-  return { differences: differences.sort(byOffset), last: judged.at(-1)?.last ?? last };
+  return { differences: differences.sort(byOffset), changed, last: judged.at(-1)?.last ?? last };
 }
 
 function byOffset(a: Difference, b: Difference): number {

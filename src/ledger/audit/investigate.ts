@@ -1,14 +1,16 @@
 import { appendLeaf, copyFrontier, frontierRoot } from '../tree.ts';
-import { align } from './align.ts';
+import { align, type Changed, exchangedRows } from './align.ts';
 import { metRoot, type Pin, pinWalk, wantedRoot } from './pins.ts';
 import { type Place, placeBehind, type TreeRow } from './rows.ts';
 import { hasLawfulHoles, judgeStretch } from './segment.ts';
-import { closeSegment, fromNothing, type State, say, sayDifference } from './treeState.ts';
+import { closeSegment, details, fromNothing, type State, say, sayDifference } from './treeState.ts';
 
 /** Leaves of one stretch that are laid beside its tiles: 32 MB of hashes. */
 const alignedLeavesMax = 1 << 20;
 /** Leaves behind a stretch that tell where the next one begins. */
 const behindMax = 512;
+/** Changed rows of one stretch that are tried in the place of those of the next. */
+const changedKept = 16;
 
 /** Lays the rows since the last pin beside the leaves that were signed, as far as anybody keeps those. */
 export async function investigate(state: State, pin: Pin, isReached: boolean): Promise<Place | undefined> {
@@ -27,13 +29,31 @@ export async function investigate(state: State, pin: Pin, isReached: boolean): P
     ));
   if (signed === undefined || found === undefined) return judgeUntold(state, pin, kept, isReached);
   const cut = found.differences.find((d) => d.kind === 'truncated');
+  const exchanged = exchangedOver(state, found.changed);
   for (const d of found.differences) {
-    sayDifference(state, d === cut ? { ...d, count: d.count + pinnedMax - pin.size } : d);
+    if (d === cut) sayDifference(state, { ...d, count: d.count + pinnedMax - pin.size });
+    else sayDifference(state, exchanged.has(d.offset) ? { ...d, kind: 'reordered' } : d);
   }
   const place = goOn(state, signed, found.last);
   // What was cut is gone up to the end, whatever else was pinned of it.
   if (cut !== undefined) state.isLost = true;
   return place;
+}
+
+/** Offsets of rows that stand in the place of one in the stretch before: a pin lay between the two. */
+function exchangedOver(state: State, changed: readonly Changed[]): ReadonlySet<bigint | undefined> {
+  const before = state.changed;
+  state.changed = changed.slice(-changedKept);
+  if (before.length === 0 || changed.length === 0) return new Set();
+  const rows = exchangedRows([...before, ...changed.slice(0, changedKept)], state.transport);
+  const exchanged = new Set([...rows].map((row): bigint | undefined => row.offset));
+  for (const [i, finding] of state.findings.entries()) {
+    if (finding.class !== 'modified' || !before.some(({ row }) => row.offset === finding.offset)) continue;
+    if (exchanged.has(finding.offset)) {
+      state.findings[i] = { ...finding, class: 'reordered', detail: details.reordered };
+    }
+  }
+  return exchanged;
 }
 
 /** The tree is what was signed; it goes on behind the last row that belongs to it. */

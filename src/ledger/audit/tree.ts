@@ -62,6 +62,7 @@ export function createTreeAudit(options: TreeAuditOptions): TreeAudit {
     place: start.place,
     isLost: false,
     isForkSaid: false,
+    changed: [],
     failed: undefined,
   };
   return {

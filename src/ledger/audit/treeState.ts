@@ -1,6 +1,6 @@
 import type { Transport } from '../leaf.ts';
 import { copyFrontier, emptyFrontier, type Frontier } from '../tree.ts';
-import { type Difference, exchangedRows } from './align.ts';
+import { type Changed, type Difference, exchangedRows } from './align.ts';
 import type { Finding, FindingClass } from './findings.ts';
 import type { Pin, PinnedRoot } from './pins.ts';
 import { beginning, type Place, type TreeRow } from './rows.ts';
@@ -61,6 +61,8 @@ export interface State extends TreeAuditOptions {
   /** Nothing from here on can be held against a pin. */
   isLost: boolean;
   isForkSaid: boolean;
+  /** Of the stretch before, where others were signed. */
+  changed: readonly Changed[];
   /** Size of the first pin that did not hold, and how many findings stood before. */
   failed: { readonly size: number; readonly findings: number } | undefined;
 }
@@ -80,7 +82,7 @@ export function say(state: State, kind: FindingClass, offset: bigint | undefined
   if (state.findings.length >= findingsPerTreeMax) state.isLost = true;
 }
 
-const details: Readonly<Record<Difference['kind'], string>> = {
+export const details: Readonly<Record<Difference['kind'], string>> = {
   modified: 'the bytes are not those that were signed',
   'leaf-modified': 'the bytes are those that were signed, the leaf column is not',
   reordered: 'records stand in one another’s place',
